@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/redis-global.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Two cores are the smallest machine these run on; more workers than that only makes deadlines lie.
+    maxWorkers: 2,
+    sequence: { shuffle: true },
+    reporters: ['default'],
+  },
+})
