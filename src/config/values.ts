@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { nearest } from './nearest.ts'
+
+/**
+ * A closed object. Where keys are unknown the message has one line for each of the issue's `keys`, in their order,
+ * that names the nearest known key.
+ */
+export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  return z.strictObject(shape, {
+    error: issue => {
+      if (issue.code === 'unrecognized_keys') {
+        return issue.keys
+          .map(key => `is not a key that Sallyport knows; did you mean "${nearest(key, Object.keys(shape))}"?`)
+          .join('\n')
+      }
+      if (issue.code === 'invalid_type' && issue.input !== undefined) return 'has to be a block of keys'
+      return undefined
+    },
+  })
+}
+
+function parseUrl(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined
+}
+
+export const absoluteUrl = z.string().refine(
+  text => {
+    const url = parseUrl(text)
+    return (
+      url !== undefined &&
+      (url.protocol === 'https:' || url.protocol === 'http:') &&
+      url.username === '' &&
+      url.password === '' &&
+      url.search === '' &&
+      url.hash === ''
+    )
+  },
+  { error: 'is not an absolute http(s) URL without user, query and fragment; write it like https://host.example.com' },
+)
+
+export const origin = z.string().refine(text => parseUrl(text)?.origin === text && /^https?:/.test(text), {
+  error: 'is not an origin: write scheme, host and port only, without a path or a trailing slash, like https://app.example.com',
+})
+
+export const hostPort = z.string().refine(
+  text => {
+    const port = Number(/:(\d{1,5})$/.exec(text)?.[1] ?? Number.NaN)
+    return port <= 65_535 && /^(\[[0-9a-fA-F:]+\]|[^:\s/]+):\d+$/.test(text)
+  },
+  { error: 'is not host:port; write it like 0.0.0.0:8080 or [::]:8080' },
+)
+
+export const durationSeconds = z.number().positive().max(86_400)
+
+export const pathPattern = z.string().refine(
+  text => /^\/[^\s?#\\;]*$/.test(text) && !/\/(?:\.{1,2})(?:\/|$)|\/\/|%(?:2f|5c|2e|00|25)|\*{3,}|\*\*.|[^/]\*\*/i.test(text),
+  {
+    error:
+      'is not a path pattern: start with "/", no query, no dot segments; "*" stands inside one segment and "**" only as the last, like /admin/**',
+  },
+)
+
+const PLACEHOLDER = /\{([^{}]*)\}/g
+
+/** Text with placeholders {issuer}, {subject}, {email}, {claim:NAME}. */
+export const template = z.string().superRefine((text, context) => {
+  for (const [whole, name = ''] of text.matchAll(PLACEHOLDER)) {
+    if (!/^(issuer|subject|email|claim:.+)$/.test(name)) {
+      context.addIssue({
+        code: 'custom',
+        message: `has the unknown placeholder ${whole}; there are {issuer}, {subject}, {email} and {claim:NAME}`,
+      })
+    }
+  }
+  if (/[{}]/.test(text.replaceAll(PLACEHOLDER, ''))) {
+    context.addIssue({ code: 'custom', message: 'has a brace without its partner' })
+  }
+})
+
+export function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url)
+  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+/** Refuses plain `http:` in one key of a section unless the section says `allowInsecureHttp: true` or the host is loopback. */
+export function refusesPlainHttp(key: string): z.core.$ZodCheck<Record<string, unknown>> {
+  const refused = ({ value }: { value: unknown }): boolean => {
+    const { [key]: url, allowInsecureHttp } = value as Record<string, unknown>
+    return typeof url === 'string' && /^http:/.test(url) && URL.canParse(url) && !isLoopback(url) && allowInsecureHttp !== true
+  }
+  return z.refine<Record<string, unknown>>(value => !refused({ value }), {
+    path: [key],
+    error: 'plain http: is refused for a host that is not loopback; use https:, or say allowInsecureHttp: true beside it for development',
+    // Told in the same run as mistakes in the keys beside it.
+    when: ({ value }) => typeof value === 'object' && value !== null,
+  })
+}
