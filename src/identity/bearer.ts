@@ -1,0 +1,132 @@
+import { hash } from 'node:crypto'
+import { compactVerify } from 'jose'
+import type { Clock } from '../core/clock.ts'
+import { Refusal } from '../core/failure.ts'
+import type { Identity } from '../core/identity.ts'
+import { CLOCK_SKEW_SECONDS, identityFrom, reject } from './claims.ts'
+import { looksLikeJws, MAX_TOKEN_BYTES, parseCompactJws } from './compact-jws.ts'
+import { introspect, issuerUnavailable } from './introspection.ts'
+import type { Issuer } from './issuer.ts'
+
+/** A verdict is reached anew after this long, so that a token revoked at the issuer does not live on here. */
+const REMEMBER_MILLISECONDS = 60_000
+/** A refusal of an opaque token is believed for this long: a flood of one bad token is one call to the issuer. */
+const REMEMBER_REFUSAL_MILLISECONDS = 5_000
+const MAX_REMEMBERED = 20_000
+
+const TYPES = new Set([undefined, 'jwt', 'at+jwt', 'application/at+jwt'])
+
+export interface BearerVerifier {
+  /**
+   * Who the token speaks for; at once where it was verified a moment ago.
+   * @param asIdToken accept an ID token, because the caller named it as one (RFC 8693 §3).
+   * @throws {Refusal} (or rejects with it) `token-rejected` or `issuer-unavailable`.
+   */
+  verify(token: string, asIdToken?: boolean): Identity | Promise<Identity>
+}
+
+interface Verdict {
+  readonly outcome: Identity | Refusal
+  readonly until: number
+  readonly issuer: Issuer | undefined
+  readonly keysVersion: number
+}
+
+/** Verifies bearer tokens of any of the issuers: JWTs (RFC 7519, 8725, 9068) by key, others by introspection (RFC 7662). */
+export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: Clock }): BearerVerifier {
+  const { issuers, clock } = deps
+  const byUrl = new Map(issuers.map(issuer => [issuer.options.issuer, issuer]))
+  const byName = new Map(issuers.map(issuer => [issuer.options.name, issuer]))
+  const introspects = issuers.some(issuer => issuer.options.introspection !== undefined)
+  const verdicts = new Map<string, Verdict>()
+  const underWay = new Map<string, Promise<Identity>>()
+
+  const remember = (key: string, outcome: Identity | Refusal, until: number): void => {
+    if (verdicts.size >= MAX_REMEMBERED) {
+      const oldest = verdicts.keys().next()
+      if (oldest.done !== true) verdicts.delete(oldest.value)
+    }
+    const issuer = outcome instanceof Refusal ? undefined : byName.get(outcome.issuer)
+    verdicts.set(key, { outcome, until, issuer, keysVersion: issuer?.keys.version() ?? 0 })
+  }
+
+  const judge = async (token: string, key: string, asIdToken: boolean): Promise<Identity> => {
+    const isJws = looksLikeJws(token)
+    if (!isJws && !introspects) throw reject('malformed', 'the token is not a JWT, and no issuer offers introspection')
+    try {
+      const identity = await (isJws ? verifyJwt(token, asIdToken) : introspect(token, issuers))
+      const end = identity.expiresAt + CLOCK_SKEW_SECONDS * 1000
+      remember(key, identity, Math.min(clock.now() + REMEMBER_MILLISECONDS, end))
+      return identity
+    } catch (error) {
+      if (!isJws && error instanceof Refusal && error.failure.kind === 'token-rejected') {
+        remember(key, error, clock.now() + REMEMBER_REFUSAL_MILLISECONDS)
+      }
+      throw error
+    }
+  }
+
+  const verifyJwt = async (token: string, asIdToken: boolean): Promise<Identity> => {
+    const jws = parseCompactJws(token)
+    if (jws === undefined) throw reject('malformed', 'the token is not a well-formed compact JWT')
+    const { header, payload } = jws
+    const issuer = typeof payload['iss'] === 'string' ? byUrl.get(payload['iss']) : undefined
+    if (issuer === undefined) throw reject('unknown-issuer', 'iss is not a configured issuer')
+    const algorithm = header['alg']
+    if (typeof algorithm !== 'string' || !issuer.options.algorithms.includes(algorithm)) {
+      throw reject('algorithm', 'the signature algorithm is not accepted')
+    }
+    // RFC 7515 §4.1.11, RFC 7797 §6: an extension that is not understood voids the token. RFC 8725 §3.10: a token does not bring its own key.
+    if (['crit', 'b64', 'jku', 'x5u', 'jwk'].some(name => Object.hasOwn(header, name))) {
+      throw reject('critical-header', 'the header has a member that is not accepted')
+    }
+    refuseOtherTokens(header, payload, asIdToken || issuer.options.allowIdTokens)
+    const kid = header['kid']
+    if (kid !== undefined && typeof kid !== 'string') throw reject('malformed', 'kid is not text')
+    const key = await issuer.keys.find(kid, algorithm)
+    if (!issuer.keys.fresh()) throw issuerUnavailable(issuer.options.name)
+    if (key === undefined) throw reject('unknown-key', 'no key of the issuer fits this token')
+    await compactVerify(token, key, { algorithms: [algorithm] }).catch((cause: unknown) => {
+      throw new Refusal({ kind: 'token-rejected', reason: 'signature', detail: 'the signature does not hold' }, { cause })
+    })
+    return identityFrom(payload, issuer.options, 'jwt', clock)
+  }
+
+  return {
+    verify(token, asIdToken = false) {
+      if (token.length > MAX_TOKEN_BYTES) throw reject('too-long', `the token is longer than ${MAX_TOKEN_BYTES} bytes`)
+      // By the hash of all of it: a prefix or the signature alone can be shared by two tokens. An ID token let in as one is no access token.
+      const key = hash('sha256', asIdToken ? `id ${token}` : token, 'base64')
+      const known = verdicts.get(key)
+      if (known !== undefined) {
+        if (known.until > clock.now() && (known.issuer === undefined || known.issuer.keys.version() === known.keysVersion)) {
+          if (known.outcome instanceof Refusal) throw known.outcome
+          return known.outcome
+        }
+        verdicts.delete(key)
+      }
+      const pending = underWay.get(key)
+      if (pending !== undefined) return pending
+      const verdict = judge(token, key, asIdToken).finally(() => underWay.delete(key))
+      underWay.set(key, verdict)
+      return verdict
+    },
+  }
+}
+
+/** RFC 9068 §2.1 and §5, RFC 8725 §3.11–3.12: a token made for one purpose is not good for another. */
+function refuseOtherTokens(
+  header: Readonly<Record<string, unknown>>,
+  payload: Readonly<Record<string, unknown>>,
+  idTokens: boolean,
+): void {
+  const type = header['typ']
+  if (type !== undefined && typeof type !== 'string') throw reject('malformed', 'typ is not text')
+  if (!TYPES.has(type?.toLowerCase())) throw reject('token-type', 'typ says that this is not an access token')
+  if (payload['events'] !== undefined) throw reject('token-type', 'this is an event token')
+  if (type?.toLowerCase().endsWith('at+jwt') || idTokens) return
+  const marksOfAnIdToken = ['nonce', 'at_hash', 'c_hash', 's_hash'].some(name => Object.hasOwn(payload, name))
+  if (marksOfAnIdToken || payload['token_use'] === 'id' || payload['typ'] === 'ID') {
+    throw reject('token-type', 'this is an ID token')
+  }
+}

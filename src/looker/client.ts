@@ -1,0 +1,199 @@
+import type { Looker40SDK } from '@looker/sdk'
+import { LookerNodeSDK } from '@looker/sdk-node'
+import { ApiSettings, AuthSession, type IAccessToken, type IRequestProps, type SDKResponse } from '@looker/sdk-rtl'
+import type { Dispatcher } from 'undici'
+import type { Clock } from '../core/clock.ts'
+import { Refusal } from '../core/failure.ts'
+import type { Secret, SecretSource } from '../core/secret.ts'
+import { type AccessToken, readAccessToken } from './access-token.ts'
+import { createBreaker } from './breaker.ts'
+import { type CallOptions, LookerAnswer, LookerTransport } from './transport.ts'
+
+/** The service token is renewed when this part of its life is over, before anybody has to wait for it. */
+const RENEW_AT = 0.8
+/** How often one call is repeated after "too many requests", each time when Looker says. */
+const MAX_PAUSES = 3
+
+export interface LookerClientOptions {
+  /** Without /api/4.0. */
+  readonly url: string
+  readonly clientId: SecretSource
+  readonly clientSecret: SecretSource
+  readonly timeoutSeconds: number
+  readonly dispatcher: Dispatcher
+  readonly clock: Clock
+  readonly observe: (operation: string, code: string, seconds: number) => void
+}
+
+export interface CallContext {
+  readonly requestId?: string | undefined
+}
+
+type Call<T> = (sdk: Looker40SDK, options: CallOptions) => Promise<SDKResponse<T, unknown>>
+
+/** Looker, asked with the service credentials. */
+export interface LookerClient {
+  /**
+   * One operation, with a deadline; the service token is obtained, shared and renewed underneath.
+   * @throws {LookerAnswer} where Looker answered with an error that is about this call.
+   * @throws {Refusal} `looker-unavailable` where it did not answer, or could not.
+   */
+  call<T>(operation: string, work: Call<T>, context?: CallContext): Promise<T>
+  /** Ends a person's token at Looker; a token that is over already is no error. */
+  logout(token: Secret, context?: CallContext): Promise<void>
+}
+
+/**
+ * The SDK's session, with its token from outside. The SDK's own would fetch one for each of many simultaneous calls,
+ * and hands out the administrator's token where a person's was asked for.
+ */
+class ServiceSession extends AuthSession {
+  readonly #token: () => Promise<Secret>
+
+  constructor(settings: ApiSettings, transport: LookerTransport, token: () => Promise<Secret>) {
+    super(settings, transport)
+    this.#token = token
+  }
+
+  override isAuthenticated(): boolean {
+    return true
+  }
+
+  override getToken(): Promise<Secret> {
+    return this.#token()
+  }
+
+  override async authenticate(props: IRequestProps): Promise<IRequestProps> {
+    const token = await this.#token()
+    props.headers['authorization'] = `Bearer ${token.reveal()}`
+    return props
+  }
+}
+
+export function createLookerClient(options: LookerClientOptions): LookerClient {
+  const { clock, timeoutSeconds } = options
+  const baseUrl = `${options.url.replace(/\/$/, '')}/api/4.0`
+  const transport = new LookerTransport({ baseUrl, dispatcher: options.dispatcher, observe: options.observe })
+  const settings = new ApiSettings({ base_url: options.url, verify_ssl: true, timeout: timeoutSeconds, agentTag: 'sallyport' })
+  const breaker = createBreaker(clock)
+  let service: AccessToken | undefined
+  let renewal: Promise<AccessToken> | undefined
+  let pausedUntil = 0
+
+  const login = async (): Promise<AccessToken> => {
+    const askedAt = clock.now()
+    const form = new URLSearchParams({
+      client_id: options.clientId.current().reveal(),
+      client_secret: options.clientSecret.current().reveal(),
+    })
+    const answer = await attempt('login', signal =>
+      transport.request<IAccessToken, unknown>('POST', '/login', undefined, form, undefined, { operation: 'login', signal }),
+    )
+    return readAccessToken(answer, askedAt)
+  }
+  const renew = (): Promise<AccessToken> => {
+    renewal ??= login()
+      .then(token => (service = token))
+      .finally(() => (renewal = undefined))
+    return renewal
+  }
+  const serviceToken = async (): Promise<Secret> => {
+    const now = clock.now()
+    if (service === undefined || service.expiresAt <= now) return (await renew()).token
+    if (now >= service.obtainedAt + (service.expiresAt - service.obtainedAt) * RENEW_AT && renewal === undefined) {
+      // Ahead of time and behind the caller's back; if it fails the next caller tries again, and this token still serves.
+      renew().catch(() => {})
+    }
+    return service.token
+  }
+  const sdk = LookerNodeSDK.init40(settings, transport, new ServiceSession(settings, transport, serviceToken))
+
+  /** One exchange with its deadline, its pauses for 429, and its part in the breaker's count. */
+  const attempt = async <T>(operation: string, exchange: (signal: AbortSignal) => Promise<SDKResponse<T, unknown>>): Promise<T> => {
+    const deadline = clock.now() + timeoutSeconds * 1000
+    for (let pauses = 0; ; pauses++) {
+      breaker.check()
+      await untilUnpaused(deadline)
+      try {
+        const answer = await exchange(AbortSignal.timeout(Math.max(1, deadline - clock.now())))
+        if (!answer.ok) throw new Error('the transport throws for every answer that is not a success')
+        breaker.succeeded()
+        return answer.value
+      } catch (error) {
+        if (error instanceof Refusal) throw error
+        if (error instanceof LookerAnswer && error.status === 429 && pauses < MAX_PAUSES) {
+          pausedUntil = clock.now() + (error.retryAfterSeconds ?? 1) * 1000
+          continue
+        }
+        throw judge(operation, error)
+      }
+    }
+  }
+
+  const untilUnpaused = async (deadline: number): Promise<void> => {
+    const pause = pausedUntil - clock.now()
+    if (pause <= 0) return
+    if (pausedUntil >= deadline) {
+      throw new Refusal({ kind: 'looker-unavailable', reason: 'rate-limited', retryAfterSeconds: Math.ceil(pause / 1000) })
+    }
+    // Those who waited together do not come back together.
+    await new Promise(resolve => setTimeout(resolve, pause + Math.random() * 50))
+  }
+
+  const judge = (operation: string, error: unknown): unknown => {
+    if (error instanceof LookerAnswer && error.status < 500) {
+      breaker.succeeded()
+      if (error.status !== 429) return operation === 'login' ? refusedCredentials(error) : error
+      const retryAfterSeconds = Math.ceil(error.retryAfterSeconds ?? 1)
+      return new Refusal({ kind: 'looker-unavailable', reason: 'rate-limited', retryAfterSeconds }, { cause: error })
+    }
+    breaker.failed()
+    const reason = error instanceof LookerAnswer ? 'server-error' : isTimeout(error) ? 'timeout' : 'unreachable'
+    return new Refusal({ kind: 'looker-unavailable', reason, retryAfterSeconds: 2 }, { cause: error })
+  }
+
+  return {
+    async call(operation, work, context) {
+      const ask = () => attempt(operation, signal => work(sdk, { operation, signal, requestId: context?.requestId }))
+      const used = service
+      try {
+        return await ask()
+      } catch (error) {
+        if (!(error instanceof LookerAnswer) || error.status !== 401) throw error
+        // The service token ended early (a restart, a revocation): one new one for all who met this, one more try.
+        if (service === used) service = undefined
+        return await ask()
+      }
+    },
+    async logout(token, context) {
+      try {
+        await attempt('logout', signal =>
+          transport.request<void, never>(
+            'DELETE',
+            '/logout',
+            undefined,
+            undefined,
+            async (props: IRequestProps) => {
+              props.headers['authorization'] = `Bearer ${token.reveal()}`
+              return props
+            },
+            { operation: 'logout', signal, requestId: context?.requestId },
+          ),
+        )
+      } catch (error) {
+        if (!(error instanceof LookerAnswer) || ![400, 401, 404].includes(error.status)) throw error
+      }
+    },
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'TimeoutError' || /TIMEOUT/.test(String((error as NodeJS.ErrnoException).code)))
+}
+
+function refusedCredentials(cause: LookerAnswer): Refusal {
+  return new Refusal(
+    { kind: 'looker-refused', operation: 'login', status: cause.status, message: 'Looker does not accept looker.clientId and looker.clientSecret' },
+    { cause },
+  )
+}

@@ -1,0 +1,276 @@
+import type { Clock } from '../core/clock.ts'
+import { Refusal } from '../core/failure.ts'
+import type { LookerScope } from '../core/looker-scope.ts'
+import { Secret } from '../core/secret.ts'
+import { type AccessToken, readAccessToken } from './access-token.ts'
+import type { CallContext, LookerClient } from './client.ts'
+import { usefulSeconds } from './lifetime.ts'
+import type { Limiter } from './limiter.ts'
+import { explainRefusal, findUser, provision } from './users.ts'
+import { LookerAnswer } from './transport.ts'
+
+/** Longer than any mint that goes well; after it a replica that died no longer keeps the others waiting. */
+const LEASE_MILLISECONDS = 15_000
+/** Refresh begins at 80 % of a token's life, less up to this part, so that replicas do not begin together. */
+const REFRESH_AT = 0.8
+const REFRESH_JITTER = 0.05
+/** A token in memory is looked up in the store again after this long, in case an announcement was lost. */
+const TRUST_MEMORY_MILLISECONDS = 5_000
+/** A user found disabled at Looker is not asked for again for this long. */
+const DISABLED_MILLISECONDS = 60_000
+/** That a scope was applied is remembered as long as the longest embed session lives. */
+const APPLIED_MILLISECONDS = 30 * 24 * 3_600_000
+const MAX_IN_MEMORY = 20_000
+
+/** A person's own Looker token. */
+export interface PersonToken extends AccessToken {
+  readonly lookerUserId: string
+  readonly fingerprint: string
+}
+
+interface Place {
+  readonly kind: string
+  readonly owner: string
+}
+
+/** The part of the vault that is used here. */
+interface TokenVault {
+  read<T>(place: Place, parse: (value: unknown) => T | undefined): Promise<T | undefined>
+  write(place: Place, value: unknown, ttlMilliseconds: number): Promise<void>
+  remove(place: Place): Promise<void>
+  lease(
+    place: Place,
+    ttlMilliseconds: number,
+  ): Promise<{ write(value: unknown, ttlMilliseconds: number): Promise<boolean>; release(): Promise<void> } | undefined>
+  awaitRelease(place: Place, milliseconds: number): Promise<void>
+  announce(place: Place): void
+  onAnnounced(listener: (name: string) => void): void
+  nameOf(place: Place): string
+}
+
+export interface TokenBroker {
+  /** The person's token for exactly this scope: the same one for everybody who asks within its useful life. */
+  tokenFor(scope: LookerScope, context: CallContext): PersonToken | Promise<PersonToken>
+  /** Ends the person's token at Looker and forgets it on every replica. */
+  revoke(scope: LookerScope, context: CallContext): Promise<void>
+}
+
+export interface TokenBrokerDeps {
+  readonly looker: LookerClient
+  readonly vault: TokenVault
+  readonly limiter: Limiter
+  readonly singleFlight: (key: string, work: () => Promise<PersonToken>) => Promise<PersonToken>
+  readonly clock: Clock
+  /** How long a caller waits for another replica that is at work on the same person. */
+  readonly waitSeconds: number
+  readonly embedDomain: string
+  /** Whether the store is shared: then a look into it is a tier of the cache. */
+  readonly shared: boolean
+  readonly observe: (tier: 'memory' | 'redis', result: 'hit' | 'miss' | 'stale') => void
+  /** Hears of work behind nobody's request that failed. */
+  readonly report: (what: string, error: unknown) => void
+}
+
+interface Remembered {
+  readonly token: PersonToken
+  readonly name: string
+  readonly refreshAt: number
+  checkedAt: number
+}
+
+export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
+  const { looker, vault, limiter, clock } = deps
+  const memory = new Map<string, Remembered>()
+  const ownerOf = new Map<string, string>()
+
+  const tokenPlace = (scope: LookerScope): Place => ({ kind: 'looker-token', owner: scope.externalUserId })
+  const userPlace = (scope: LookerScope): Place => ({ kind: 'looker-user', owner: scope.externalUserId })
+
+  const forget = (owner: string): void => {
+    const known = memory.get(owner)
+    if (known === undefined) return
+    memory.delete(owner)
+    ownerOf.delete(known.name)
+  }
+  const remember = (scope: LookerScope, token: PersonToken): PersonToken => {
+    const owner = scope.externalUserId
+    forget(owner)
+    if (memory.size >= MAX_IN_MEMORY) {
+      const oldest = memory.keys().next()
+      if (oldest.done !== true) forget(oldest.value)
+    }
+    const name = vault.nameOf(tokenPlace(scope))
+    const life = token.expiresAt - token.obtainedAt
+    const refreshAt = token.obtainedAt + life * (REFRESH_AT - Math.random() * REFRESH_JITTER)
+    memory.set(owner, { token, name, refreshAt, checkedAt: clock.now() })
+    ownerOf.set(name, owner)
+    return token
+  }
+  vault.onAnnounced(name => {
+    const owner = ownerOf.get(name)
+    if (owner !== undefined) forget(owner)
+  })
+
+  const fits = (token: PersonToken | undefined, scope: LookerScope): token is PersonToken =>
+    token !== undefined && token.fingerprint === scope.fingerprint && usefulSeconds(token, clock.now()) >= 1
+
+  const look = async (scope: LookerScope): Promise<PersonToken | undefined> => {
+    const token = await vault.read(tokenPlace(scope), parseToken)
+    if (deps.shared) deps.observe('redis', token === undefined ? 'miss' : fits(token, scope) ? 'hit' : 'stale')
+    return token
+  }
+
+  /** Takes the token from the store, or makes it if nobody else is at it; `replaced` is the one to be improved on. */
+  const obtain = async (scope: LookerScope, context: CallContext, replaced?: PersonToken): Promise<PersonToken | undefined> => {
+    const better = (token: PersonToken | undefined): token is PersonToken =>
+      fits(token, scope) && token.obtainedAt > (replaced?.obtainedAt ?? Number.NEGATIVE_INFINITY)
+    const shared = await look(scope)
+    if (better(shared)) return remember(scope, shared)
+    return limiter.run(async () => {
+      const lease = await vault.lease(tokenPlace(scope), LEASE_MILLISECONDS)
+      if (lease === undefined) return undefined
+      try {
+        // Between the look and the lease somebody may have finished.
+        const finished = await vault.read(tokenPlace(scope), parseToken)
+        if (better(finished)) return remember(scope, finished)
+        const token = await mint(scope, context)
+        if (!(await lease.write(serialise(token), token.expiresAt - clock.now()))) {
+          // Revoked, or leased anew, while Looker was asked: what was made under the old lease must not live.
+          await looker.logout(token.token, context)
+          return undefined
+        }
+        remember(scope, token)
+        if (replaced !== undefined) vault.announce(tokenPlace(scope))
+        return token
+      } finally {
+        // A lease that cannot be given back lapses; the token that was made is good all the same.
+        await lease.release().catch((error: unknown) => deps.report('release of a lease', error))
+      }
+    })
+  }
+
+  const mint = async (scope: LookerScope, context: CallContext): Promise<PersonToken> => {
+    const place = userPlace(scope)
+    const applied = await vault.read(place, parseUser)
+    if (applied !== undefined && applied.disabledUntil > clock.now()) {
+      throw new Refusal({ kind: 'looker-user-disabled', lookerUserId: applied.lookerUserId })
+    }
+    try {
+      let lookerUserId = applied?.fingerprint === scope.fingerprint ? applied.lookerUserId : undefined
+      if (lookerUserId !== undefined) {
+        const token = await login(scope, lookerUserId, context)
+        if (token !== undefined) return token
+        // The user was deleted, or disabled, since the scope was applied: look again.
+        await findUser(looker, scope.externalUserId, context)
+      }
+      lookerUserId = await provision(looker, scope, deps.embedDomain, context)
+      await vault.write(place, { lookerUserId, fingerprint: scope.fingerprint, disabledUntil: 0 }, APPLIED_MILLISECONDS)
+      const token = await login(scope, lookerUserId, context)
+      if (token !== undefined) return token
+      throw new Refusal({ kind: 'looker-refused', operation: 'login_user', status: 404, message: 'no token for the user that was just provisioned' })
+    } catch (error) {
+      if (error instanceof Refusal && error.failure.kind === 'looker-user-disabled') {
+        const { lookerUserId } = error.failure
+        await vault.write(place, { lookerUserId, fingerprint: '', disabledUntil: clock.now() + DISABLED_MILLISECONDS }, DISABLED_MILLISECONDS)
+        await purge(scope)
+      }
+      throw error
+    }
+  }
+
+  /** Undefined where Looker has no such user, or does not let it in. */
+  const login = async (scope: LookerScope, lookerUserId: string, context: CallContext): Promise<PersonToken | undefined> => {
+    const askedAt = clock.now()
+    try {
+      const answer = await explainRefusal(
+        'login_user',
+        () => looker.call('login_user', (sdk, options) => sdk.login_user(lookerUserId, options), context),
+        [400, 403, 404],
+      )
+      return { ...readAccessToken(answer, askedAt), lookerUserId, fingerprint: scope.fingerprint }
+    } catch (error) {
+      if (error instanceof LookerAnswer) return undefined
+      throw error
+    }
+  }
+
+  const purge = async (scope: LookerScope): Promise<void> => {
+    forget(scope.externalUserId)
+    await vault.remove(tokenPlace(scope))
+    vault.announce(tokenPlace(scope))
+  }
+
+  const obtainOrWait = async (scope: LookerScope, context: CallContext): Promise<PersonToken> => {
+    const deadline = clock.now() + deps.waitSeconds * 1000
+    for (;;) {
+      const token = await obtain(scope, context)
+      if (token !== undefined) return token
+      const left = deadline - clock.now()
+      if (left <= 0) throw new Refusal({ kind: 'overloaded', retryAfterSeconds: 2 })
+      await vault.awaitRelease(tokenPlace(scope), left)
+    }
+  }
+
+  const refresh = (scope: LookerScope, known: Remembered, context: CallContext): void => {
+    // Not asked for again before the next look, whatever comes of it; the token at hand serves to its end.
+    memory.set(scope.externalUserId, { ...known, refreshAt: clock.now() + TRUST_MEMORY_MILLISECONDS })
+    obtain(scope, context, known.token).catch((error: unknown) => deps.report('refresh of a Looker token', error))
+  }
+
+  /** Looks whether the store still has the token; a store that is away changes nothing. */
+  const confirm = async (scope: LookerScope, known: Remembered, context: CallContext): Promise<PersonToken> => {
+    known.checkedAt = clock.now()
+    let current: PersonToken | undefined
+    try {
+      current = await look(scope)
+    } catch (error) {
+      deps.report('look for a token in the store', error)
+      return known.token
+    }
+    if (fits(current, scope)) return current.token.reveal() === known.token.token.reveal() ? known.token : remember(scope, current)
+    forget(scope.externalUserId)
+    return deps.singleFlight(flightKey(scope), () => obtainOrWait(scope, context))
+  }
+
+  return {
+    tokenFor(scope, context) {
+      const known = memory.get(scope.externalUserId)
+      if (known !== undefined && fits(known.token, scope)) {
+        const now = clock.now()
+        deps.observe('memory', 'hit')
+        if (now >= known.refreshAt) refresh(scope, known, context)
+        return deps.shared && now - known.checkedAt >= TRUST_MEMORY_MILLISECONDS ? confirm(scope, known, context) : known.token
+      }
+      deps.observe('memory', known === undefined ? 'miss' : 'stale')
+      return deps.singleFlight(flightKey(scope), () => obtainOrWait(scope, context))
+    },
+    async revoke(scope, context) {
+      const known = memory.get(scope.externalUserId)?.token
+      const stored = await vault.read(tokenPlace(scope), parseToken)
+      await purge(scope)
+      const texts = new Set([known, stored].filter(token => token !== undefined).map(({ token }) => token.reveal()))
+      await Promise.all([...texts].map(text => looker.logout(new Secret(text), context)))
+    },
+  }
+}
+
+function flightKey(scope: LookerScope): string {
+  return `${scope.fingerprint} ${scope.externalUserId}`
+}
+
+function serialise({ token, ...rest }: PersonToken): unknown {
+  return { ...rest, token: token.reveal() }
+}
+
+function parseToken(value: unknown): PersonToken | undefined {
+  const { token, obtainedAt, expiresAt, lookerUserId, fingerprint } = value as Record<string, unknown>
+  if (typeof token !== 'string' || typeof obtainedAt !== 'number' || typeof expiresAt !== 'number') return undefined
+  if (typeof lookerUserId !== 'string' || typeof fingerprint !== 'string') return undefined
+  return { token: new Secret(token), obtainedAt, expiresAt, lookerUserId, fingerprint }
+}
+
+function parseUser(value: unknown): { lookerUserId: string; fingerprint: string; disabledUntil: number } | undefined {
+  const { lookerUserId, fingerprint, disabledUntil } = value as Record<string, unknown>
+  if (typeof lookerUserId !== 'string' || typeof fingerprint !== 'string' || typeof disabledUntil !== 'number') return undefined
+  return { lookerUserId, fingerprint, disabledUntil }
+}

@@ -1,0 +1,119 @@
+import type { ICredentialsEmbed, IUser } from '@looker/sdk'
+import { Refusal } from '../core/failure.ts'
+import type { LookerScope } from '../core/looker-scope.ts'
+import type { CallContext, LookerClient } from './client.ts'
+import { LookerAnswer } from './transport.ts'
+
+/** The session that comes with every acquire is not used here; it is as short as Looker's default. */
+const SESSION_SECONDS = 300
+
+/**
+ * Makes the Looker user have exactly the scope, and says the user's id.
+ *
+ * An embed user's permissions, models, groups and attributes are set by acquiring a cookieless session, which creates
+ * or updates the user. That ends whatever embed session the person has, so the caller does this only for a scope that
+ * was not applied before.
+ * @throws {Refusal} `looker-user-disabled`, `looker-refused`, `looker-unavailable`.
+ */
+export async function provision(
+  looker: LookerClient,
+  scope: LookerScope,
+  embedDomain: string,
+  context: CallContext,
+): Promise<string> {
+  // Before acquire, because acquiring a session could wake a user whom an administrator has disabled.
+  await findUser(looker, scope.externalUserId, context)
+  await explainRefusal('acquire_embed_cookieless_session', () =>
+    looker.call(
+      'acquire_embed_cookieless_session',
+      (sdk, options) =>
+        sdk.acquire_embed_cookieless_session(
+          {
+            external_user_id: scope.externalUserId,
+            permissions: [...scope.permissions],
+            models: [...scope.models],
+            group_ids: [...scope.groupIds],
+            user_attributes: scope.userAttributes,
+            embed_domain: embedDomain,
+            session_length: SESSION_SECONDS,
+            force_logout_login: true,
+            ...(scope.firstName === undefined ? {} : { first_name: scope.firstName }),
+            ...(scope.lastName === undefined ? {} : { last_name: scope.lastName }),
+          },
+          options,
+        ),
+      context,
+    ),
+  )
+  const userId = await findUser(looker, scope.externalUserId, context)
+  if (userId !== undefined) return userId
+  throw new Refusal({
+    kind: 'looker-refused',
+    operation: 'user_for_credential',
+    status: 404,
+    message: 'the user that was just provisioned is not there',
+  })
+}
+
+/**
+ * The id of the embed user with this external id, or undefined.
+ * @throws {Refusal} `looker-user-disabled`.
+ */
+export async function findUser(
+  looker: LookerClient,
+  externalUserId: string,
+  context: CallContext,
+): Promise<string | undefined> {
+  // The SDK leaves parameters alone that look encoded: `a%20b` would find the user `a b`. So the path is made here.
+  const path = `/users/credential/embed/${encodeURIComponent(externalUserId)}`
+  let user: IUser
+  try {
+    user = await explainRefusal(
+      'user_for_credential',
+      () =>
+        looker.call<IUser>(
+          'user_for_credential',
+          (sdk, options) => sdk.get(path, { fields: 'id,is_disabled,credentials_embed' }, null, options),
+          context,
+        ),
+      [404],
+    )
+  } catch (error) {
+    if (error instanceof LookerAnswer) return undefined
+    throw error
+  }
+  const { id } = user
+  if (typeof id !== 'string' || !/^\d+$/.test(id) || !isOf(user.credentials_embed, externalUserId)) {
+    throw new Refusal({
+      kind: 'looker-refused',
+      operation: 'user_for_credential',
+      status: 200,
+      message: 'the answer is not about the user that was asked for',
+    })
+  }
+  if (user.is_disabled === true) throw new Refusal({ kind: 'looker-user-disabled', lookerUserId: id })
+  return id
+}
+
+/** Looker matches without regard to case in places; nobody is to be taken for somebody else because of that. */
+function isOf(credentials: ICredentialsEmbed[] | null | undefined, externalUserId: string): boolean {
+  if (credentials === null || credentials === undefined || credentials.length === 0) return true
+  return credentials.some(credential => credential.external_user_id === externalUserId)
+}
+
+/** An answer that is not among the expected ones becomes a failure that says which operation Looker refused. */
+export async function explainRefusal<T>(
+  operation: string,
+  work: () => Promise<T>,
+  expected: readonly number[] = [],
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof LookerAnswer) || expected.includes(error.status)) throw error
+    throw new Refusal(
+      { kind: 'looker-refused', operation, status: error.status, message: error.message },
+      { cause: error },
+    )
+  }
+}

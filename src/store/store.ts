@@ -1,0 +1,27 @@
+/** The right, for a while, to be the only one who makes the value of a key. */
+export interface Lease {
+  /** Grows with every lease and every removal of the key; a write under an older one is refused. */
+  readonly generation: number
+  /** Gives the lease back, if it is still ours, and wakes those who wait for it. */
+  release(): Promise<void>
+}
+
+/**
+ * What all replicas remember. Keys and values are opaque here: `vault.ts` hashes the one and seals the other.
+ * Every method has a deadline and rejects with `Refusal` `store-unavailable` where the store cannot be reached.
+ */
+export interface Store {
+  get(key: string): Promise<Buffer | undefined>
+  /** Writes for at most `ttlMilliseconds`, unless the key has seen a younger generation. Says whether it wrote. */
+  put(key: string, value: Buffer, ttlMilliseconds: number, generation: number): Promise<boolean>
+  /** Removes the value and voids every lease under way. */
+  remove(key: string): Promise<void>
+  /** Undefined where somebody else holds it. */
+  lease(key: string, ttlMilliseconds: number): Promise<Lease | undefined>
+  /** Resolves when a lease on the key was released, or after the time given, whichever is first. */
+  awaitRelease(key: string, milliseconds: number): Promise<void>
+  /** Tells every replica, this one too, that what it remembers of the key is no longer true. Best effort. */
+  announce(key: string): void
+  onAnnounced(listener: (key: string) => void): void
+  close(): Promise<void>
+}
