@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Config } from './schema.ts'
 import { isLoopback } from './values.ts'
 
@@ -14,6 +15,16 @@ export function inspectConfig(config: Config): { problems: string[]; warnings: s
   }
   if (config.server.publicUrl.startsWith('http:') && !isLoopback(config.server.publicUrl)) {
     warnings.push('server.publicUrl: people reach this over plain http:; cookies and tokens can be read on the way')
+  }
+
+  const caFiles = [
+    ...config.issuers.map((issuer, index) => [`issuers[${index}].caFile`, issuer.caFile] as const),
+    ['app.caFile', config.app?.caFile] as const,
+    ['looker.caFile', config.looker.caFile] as const,
+    ['store.redis.caFile', config.store.redis?.caFile] as const,
+  ]
+  for (const [path, file] of caFiles) {
+    if (file !== undefined && !existsSync(file)) problems.push(`${path}: there is no file ${file}`)
   }
 
   unique('issuers', 'name', config.issuers, problems)

@@ -114,6 +114,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
     close() {
       closed.abort()
       clearTimeout(timer)
+      void options.dispatcher.destroy()
     },
   }
 }

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import type { Secret } from '../core/secret.ts'
+import type { Secret, SecretSource } from '../core/secret.ts'
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
@@ -8,7 +8,7 @@ const FORMAT = 1
 /** A key as it is configured: 32 bytes in base64. */
 export interface SealKey {
   readonly id: string
-  readonly key: Secret
+  readonly key: SecretSource
 }
 
 /**
@@ -26,17 +26,23 @@ export interface Sealer {
 
 interface Opened {
   readonly id: string
+  readonly secret: Secret
   readonly cipherKey: Buffer
   readonly nameKey: Buffer
 }
 
 /** The first key seals; all open. @throws where a key is not 32 bytes of base64. */
 export function createSealer(keys: readonly SealKey[]): Sealer {
-  const opened = keys.map(open)
-  const first = opened[0]
-  if (first === undefined) throw new Error('a sealer needs a key')
+  let opened = keys.map(open)
+  if (opened.length === 0) throw new Error('a sealer needs a key')
+  /** The keys as they are now: a file that was rotated counts from the next use on. */
+  const current = (): readonly Opened[] => {
+    if (keys.some(({ key }, index) => key.current() !== opened[index]?.secret)) opened = keys.map(open)
+    return opened
+  }
   return {
     seal(text, context) {
+      const first = current()[0] as Opened
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv('aes-256-gcm', first.cipherKey, nonce).setAAD(Buffer.from(context))
       const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
@@ -48,7 +54,7 @@ export function createSealer(keys: readonly SealKey[]): Sealer {
       const start = idEnd + NONCE_BYTES + TAG_BYTES
       if (record[0] !== FORMAT || record.length < start) return undefined
       const id = record.toString('utf8', 2, idEnd)
-      const key = opened.find(candidate => candidate.id === id)
+      const key = current().find(candidate => candidate.id === id)
       if (key === undefined) return undefined
       const decipher = createDecipheriv('aes-256-gcm', key.cipherKey, record.subarray(idEnd, idEnd + NONCE_BYTES))
       decipher.setAAD(Buffer.from(context)).setAuthTag(record.subarray(idEnd + NONCE_BYTES, start))
@@ -59,12 +65,13 @@ export function createSealer(keys: readonly SealKey[]): Sealer {
         return undefined
       }
     },
-    names: plain => opened.map(({ nameKey }) => createHmac('sha256', nameKey).update(plain).digest('base64url')),
+    names: plain => current().map(({ nameKey }) => createHmac('sha256', nameKey).update(plain).digest('base64url')),
   }
 }
 
 function open({ id, key }: SealKey): Opened {
-  return { id, cipherKey: deriveKey(key, 'sallyport seal'), nameKey: deriveKey(key, 'sallyport name') }
+  const secret = key.current()
+  return { id, secret, cipherKey: deriveKey(secret, 'sallyport seal'), nameKey: deriveKey(secret, 'sallyport name') }
 }
 
 /** A key for one purpose (HKDF, RFC 5869), so that no key does two things. */

@@ -1,0 +1,116 @@
+import { Refusal } from '../core/failure.ts'
+import { CHAIN_START, type ChainState, closeBatch } from './chain.ts'
+import type { AuditEvent } from './event.ts'
+import type { FileSink } from './file-sink.ts'
+import type { OcsfWriter } from './ocsf.ts'
+
+/** Lines that nobody waits for are written together this often. */
+const BATCH_MILLISECONDS = 20
+const RETRY_MILLISECONDS = 1000
+/** While the sink is away this many lines are kept for it. */
+const MAX_KEPT = 10_000
+
+export interface AuditLog {
+  /** Lets the request go on, or refuses it where it could not be audited. @throws {Refusal} `audit-unavailable`. */
+  ensure(): void
+  /** Writes the event soon. */
+  record(event: AuditEvent): void
+  /** Writes the event and resolves when it was taken. Rejects with `audit-unavailable` where it has to be and was not. */
+  commit(event: AuditEvent): Promise<void>
+  /** Writes what is left. */
+  close(): Promise<void>
+}
+
+export interface AuditLogDeps {
+  readonly write: OcsfWriter
+  /** Standard output; gets every line once. */
+  readonly print: (text: string) => void
+  readonly file: FileSink | undefined
+  /** The key of the chain; without it the chain is not keyed. */
+  readonly key: Buffer | undefined
+  readonly onFailure: 'deny' | 'allow'
+  readonly observe: (result: 'written' | 'failed' | 'dropped', count: number) => void
+  readonly report: (error: unknown) => void
+}
+
+export function createAuditLog(deps: AuditLogDeps): AuditLog {
+  const { file } = deps
+  let state: ChainState = file?.resumed ?? CHAIN_START
+  let { sequence } = state
+  let pending: string[] = []
+  /** Closed batches that the file has not taken yet. */
+  let unwritten: { text: string; state: ChainState; count: number }[] = []
+  let kept = 0
+  let failing = false
+  let timer: NodeJS.Timeout | undefined
+  let flushing: Promise<void> | undefined
+
+  const flush = (): Promise<void> => {
+    clearTimeout(timer)
+    timer = undefined
+    flushing ??= drain().finally(() => (flushing = undefined))
+    return flushing
+  }
+
+  const drain = async (): Promise<void> => {
+    for (;;) {
+      if (pending.length > 0) {
+        const batch = closeBatch(pending, state, deps.key)
+        const count = pending.length
+        pending = []
+        state = batch.state
+        unwritten.push({ ...batch, count })
+        kept += count
+        deps.print(batch.text)
+      }
+      const next = unwritten[0]
+      if (next === undefined) return
+      try {
+        await file?.append(next.text, next.state)
+      } catch (error) {
+        fail(error)
+        return
+      }
+      unwritten.shift()
+      kept -= next.count
+      failing = false
+      deps.observe('written', next.count)
+    }
+  }
+
+  const fail = (error: unknown): void => {
+    if (!failing) deps.report(error)
+    failing = true
+    deps.observe('failed', 1)
+    timer ??= setTimeout(() => void flush(), RETRY_MILLISECONDS).unref()
+  }
+
+  const add = (event: AuditEvent): void => {
+    if (kept + pending.length >= MAX_KEPT) return deps.observe('dropped', 1)
+    pending.push(deps.write(event, ++sequence))
+  }
+
+  const ensure = (): void => {
+    if (failing && deps.onFailure === 'deny') throw new Refusal({ kind: 'audit-unavailable' })
+  }
+
+  return {
+    ensure,
+    record(event) {
+      add(event)
+      timer ??= setTimeout(() => void flush(), BATCH_MILLISECONDS)
+    },
+    async commit(event) {
+      add(event)
+      await flush()
+      // What came in while the flush before was under way.
+      if (pending.length > 0) await flush()
+      ensure()
+    },
+    async close() {
+      await flush()
+      if (pending.length > 0) await flush()
+      await file?.close()
+    },
+  }
+}

@@ -1,0 +1,72 @@
+import { createSallyport, type Sallyport } from '../app.ts'
+import { unbuilt } from '../config/consistency.ts'
+import { ConfigError, loadConfig } from '../config/load.ts'
+import { createLog, type Log } from '../telemetry/log.ts'
+
+/** While it drains, a process that has heard nothing for this long stops early: nobody is sending any more. */
+const QUIET_MILLISECONDS = 1000
+/** What is still under way after the drain is given this long, and then cut. */
+const LAST_REQUESTS_MILLISECONDS = 10_000
+
+/** Runs until a signal. Returns the exit code. */
+export async function serve(file: string, version: string): Promise<number> {
+  const { config, secrets, warnings } = loadConfig(file, process.env)
+  const refused = unbuilt(config)
+  if (refused.length > 0) throw new ConfigError(refused)
+  const log = createLog(config.log.level)
+  for (const warning of warnings) log.warn(warning)
+
+  const sallyport = await createSallyport({ config, secrets, version, log })
+  const stopped = signalled()
+  await listen(sallyport.admin, config.server.admin, 'server.admin')
+  await listen(sallyport.proxy, config.server.listen, 'server.listen')
+  log.info({ version, listen: config.server.listen, admin: config.server.admin, publicUrl: config.server.publicUrl }, 'listening')
+  void sallyport.ready.then(() => log.info({ seconds: Math.round(process.uptime() * 1000) / 1000 }, 'ready'))
+
+  const signal = await stopped
+  log.info({ signal }, 'stopping')
+  sallyport.stop()
+  if (signal === 'SIGTERM') await drain(sallyport, config.server.drainSeconds * 1000)
+  await finish(sallyport, log)
+  log.info('stopped')
+  return 0
+}
+
+/** Goes on serving, unready, until the time is up or the requests have ceased. */
+async function drain(sallyport: Sallyport, milliseconds: number): Promise<void> {
+  const end = performance.now() + milliseconds
+  const from = performance.now()
+  for (;;) {
+    const now = performance.now()
+    const { underWay, lastAt } = sallyport.activity()
+    if (now >= end || (underWay === 0 && now - Math.max(lastAt, from) >= QUIET_MILLISECONDS)) return
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}
+
+async function finish(sallyport: Sallyport, log: Log): Promise<void> {
+  const closed = sallyport.close()
+  const late = setTimeout(() => {
+    log.warn({ underWay: sallyport.activity().underWay }, 'requests that did not end in time are cut')
+    sallyport.proxy.server.closeAllConnections()
+  }, LAST_REQUESTS_MILLISECONDS)
+  await closed
+  clearTimeout(late)
+}
+
+function signalled(): Promise<NodeJS.Signals> {
+  return new Promise(resolve => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+}
+
+async function listen(server: Sallyport['proxy'], address: string, key: string): Promise<void> {
+  const colon = address.lastIndexOf(':')
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
+  try {
+    await server.listen({ host, port: Number(address.slice(colon + 1)) })
+  } catch (error) {
+    throw new Error(`${key}: cannot listen on ${address} (${(error as NodeJS.ErrnoException).code ?? String(error)})`, { cause: error })
+  }
+}

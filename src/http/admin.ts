@@ -1,0 +1,25 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+
+export interface AdminOptions {
+  /** What keeps the process from being ready, in words; empty: it is. */
+  notReady(): readonly string[]
+  render(openMetrics: boolean): Promise<{ type: string; body: string }>
+  readonly version: string
+}
+
+/** The second listener: metrics and probes. An instance of its own, so that no path of the first can reach it. */
+export function createAdminServer(options: AdminOptions): FastifyInstance {
+  const server = Fastify({ logger: false })
+  server.get('/metrics', async (request, reply) => {
+    const { type, body } = await options.render(request.headers.accept?.includes('application/openmetrics-text') === true)
+    return reply.header('content-type', type).send(body)
+  })
+  // Alive is whoever answers: a dependency that is away is no reason to be killed.
+  server.get('/livez', async () => ({ status: 'ok' }))
+  server.get('/readyz', async (_request, reply) => {
+    const reasons = options.notReady()
+    return reply.code(reasons.length === 0 ? 200 : 503).send({ status: reasons.length === 0 ? 'ok' : 'not ready', reasons })
+  })
+  server.get('/version', async () => ({ version: options.version, node: process.version }))
+  return server
+}

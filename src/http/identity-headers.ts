@@ -1,0 +1,30 @@
+import type { Identity } from '../core/identity.ts'
+
+const known = new WeakMap<Identity, readonly string[]>()
+
+/** The headers that tell the app who is calling: name, value, name, value. The same for all requests of one identity. */
+export function identityHeaders(identity: Identity): readonly string[] {
+  let headers = known.get(identity)
+  if (headers === undefined) {
+    headers = make(identity)
+    known.set(identity, headers)
+  }
+  return headers
+}
+
+function make({ subject, email, preferredUsername, name, groups }: Identity): readonly string[] {
+  const headers = ['X-Forwarded-User', bytes(subject)]
+  if (email !== undefined) headers.push('X-Forwarded-Email', bytes(email))
+  const username = preferredUsername ?? name
+  if (username !== undefined) headers.push('X-Forwarded-Preferred-Username', bytes(username))
+  // A comma inside a name would make two groups of one, and the second could be "admins".
+  if (groups.length > 0) {
+    headers.push('X-Forwarded-Groups', groups.map(group => bytes(group).replaceAll('%', '%25').replaceAll(',', '%2C')).join(','))
+  }
+  return headers
+}
+
+/** UTF-8 on the wire, as other proxies of this kind send it; Node takes a header as Latin-1. */
+function bytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
+}

@@ -1,0 +1,145 @@
+import { Refusal } from '../core/failure.ts'
+
+/** Sallyport's session cookie, over https and over plain loopback. */
+const OWN_COOKIES = new Set(['__Host-sallyport', 'sallyport'])
+
+/** RFC 9110 §7.6.1 and what came before it; `expect` and `content-length` are settled by the two connections themselves. */
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+  'expect',
+]
+/** What only we may say, what claims another path or method than the one that was judged. */
+const NOT_THE_CALLERS = [
+  'forwarded',
+  'x-real-ip',
+  'x-request-id',
+  'x-sallyport-assertion',
+  'x-original-url',
+  'x-rewrite-url',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+]
+
+type Treatment = 'drop' | 'authorization' | 'cookie' | 'host' | 'connection'
+const TREATMENT = new Map<string, Treatment>([
+  ...[...HOP_BY_HOP, ...NOT_THE_CALLERS].map(name => [name, 'drop'] as const),
+  ['authorization', 'authorization'],
+  ['cookie', 'cookie'],
+  ['host', 'host'],
+  ['connection', 'connection'],
+])
+
+/** The headers of one request, read once: what identity needs of them, and what may go on to an upstream. */
+export interface ReadHeaders {
+  /** Name, value, name, value: as they came, in their order and spelling, less what is never forwarded. */
+  readonly forward: string[]
+  readonly authorization: string | undefined
+  /** Where in `forward` the authorization stands, or -1. */
+  readonly authorizationAt: number
+}
+
+/**
+ * @param raw Node's `rawHeaders`.
+ * @throws {Refusal} `bad-request` for two `Host` or two `Authorization` headers, of which each reader takes another.
+ */
+export function readHeaders(raw: readonly string[]): ReadHeaders {
+  const forward: string[] = []
+  let authorization: string | undefined
+  let authorizationAt = -1
+  let hosts = 0
+  let connection: string | undefined
+  for (let index = 0; index < raw.length; index += 2) {
+    const written = raw[index] as string
+    const value = raw[index + 1] as string
+    const name = written.toLowerCase()
+    const treatment = TREATMENT.get(name)
+    if (treatment === undefined) {
+      // CGI-like apps read `_` and `-` as one, so a name with `_` is another spelling of a header that we set.
+      if (name.startsWith('x-forwarded-') || name.includes('_')) continue
+      forward.push(written, value)
+    } else if (treatment === 'host') {
+      if (++hosts > 1) throw new Refusal({ kind: 'bad-request', detail: 'there is more than one Host header' })
+      forward.push(written, value)
+    } else if (treatment === 'authorization') {
+      if (authorization !== undefined) {
+        throw new Refusal({ kind: 'bad-request', detail: 'there is more than one Authorization header' })
+      }
+      authorization = value
+      authorizationAt = forward.length
+      forward.push(written, value)
+    } else if (treatment === 'cookie') {
+      const cookies = withoutOwnCookie(value)
+      if (cookies !== '') forward.push(written, cookies)
+    } else if (treatment === 'connection') {
+      connection = connection === undefined ? value : `${connection},${value}`
+    }
+  }
+  if (connection !== undefined) dropNamed(forward, connection)
+  if (authorizationAt !== -1 && connection !== undefined) authorizationAt = findName(forward, 'authorization')
+  return { forward, authorization, authorizationAt }
+}
+
+/** RFC 9110 §7.6.1: headers that `Connection` names are for this connection alone. */
+function dropNamed(headers: string[], connection: string): void {
+  const lower = connection.toLowerCase()
+  if (lower === 'keep-alive' || lower === 'close') return
+  const named = new Set(lower.split(',').map(name => name.trim()))
+  for (let index = headers.length - 2; index >= 0; index -= 2) {
+    const name = (headers[index] as string).toLowerCase()
+    if (named.has(name) && name !== 'host' && name !== 'content-length') headers.splice(index, 2)
+  }
+}
+
+function findName(headers: readonly string[], wanted: string): number {
+  for (let index = 0; index < headers.length; index += 2) {
+    if ((headers[index] as string).toLowerCase() === wanted) return index
+  }
+  return -1
+}
+
+function withoutOwnCookie(header: string): string {
+  if (!header.includes('sallyport')) return header
+  return header
+    .split(';')
+    .filter(pair => !OWN_COOKIES.has(pair.split('=', 1)[0]?.trim() ?? ''))
+    .join(';')
+    .trim()
+}
+
+const RESPONSE_DROP = new Set([...HOP_BY_HOP, 'connection'])
+
+/**
+ * An upstream's headers as they may go on to the client.
+ * @param raw name and value in turn, as bytes or text.
+ * @param setByUs names (lower case) that an answer may have only from us.
+ */
+export function responseHeaders(raw: readonly (Buffer | string)[], setByUs: ReadonlySet<string> | undefined): string[] {
+  const out: string[] = []
+  let connection: string | undefined
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = latin1(raw[index])
+    const value = latin1(raw[index + 1])
+    const lower = name.toLowerCase()
+    if (lower === 'connection') connection = value
+    if (RESPONSE_DROP.has(lower) || setByUs?.has(lower) === true) continue
+    // An app that sets our cookie would choose somebody's session.
+    if (lower === 'set-cookie' && OWN_COOKIES.has(value.split('=', 1)[0]?.trim() ?? '')) continue
+    out.push(name, value)
+  }
+  if (connection !== undefined) dropNamed(out, connection)
+  return out
+}
+
+function latin1(value: Buffer | string | undefined): string {
+  return typeof value === 'string' ? value : (value?.toString('latin1') ?? '')
+}

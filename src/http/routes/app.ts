@@ -1,0 +1,78 @@
+import httpProxy from '@fastify/http-proxy'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Dispatcher } from 'undici'
+import { exchangeOf, permitOf } from '../exchange.ts'
+import { identityHeaders } from '../identity-headers.ts'
+import { streamExchange } from '../stream.ts'
+
+export interface AppRouteOptions {
+  /** Origin, and a path that is put before every request's. */
+  readonly url: string
+  readonly dispatcher: Dispatcher
+  readonly publicUrl: string
+  readonly maxBodyBytes: number | undefined
+  /** Whether OPTIONS is the app's: where Sallyport answers CORS preflights it is not. */
+  readonly options: boolean
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/** Everything that is not Sallyport's own goes to the app. @fastify/http-proxy routes; the bytes are moved by `stream.ts`. */
+export async function appRoute(scope: FastifyInstance, options: AppRouteOptions): Promise<void> {
+  const base = new URL(options.url)
+  const basePath = base.pathname.replace(/\/$/, '')
+  const seen = new URL(options.publicUrl)
+  const forwardedProto = seen.protocol.slice(0, -1)
+
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { identity } = permitOf(request)
+    const exchange = exchangeOf(request)
+    const { headers, target, bearerIsOurs } = exchange
+    if (headers === undefined || target === undefined) throw new Error('the request was not read')
+    const { forward, authorizationAt } = headers
+    // The app gets to know who the caller is, never what would let it be the caller.
+    if (bearerIsOurs && authorizationAt !== -1) forward.splice(authorizationAt, 2)
+    if (identity !== undefined) forward.push(...identityHeaders(identity))
+    forward.push(
+      'X-Request-Id',
+      exchange.requestId,
+      'X-Forwarded-For',
+      exchange.sourceIp,
+      'X-Forwarded-Proto',
+      forwardedProto,
+      'X-Forwarded-Host',
+      seen.host,
+    )
+    const started = performance.now()
+    try {
+      await streamExchange({
+        dispatcher: options.dispatcher,
+        method: exchange.method,
+        path: `${basePath}${target.path}${target.query}`,
+        headers: forward,
+        request: request.raw,
+        response: reply.raw,
+        own: corsHeaders(reply),
+        maxBodyBytes: options.maxBodyBytes,
+        takeOver: () => reply.hijack(),
+      })
+    } finally {
+      exchange.upstreamMilliseconds = performance.now() - started
+    }
+  }
+
+  await scope.register(httpProxy, {
+    upstream: base.origin,
+    httpMethods: options.options ? [...METHODS, 'OPTIONS'] : METHODS,
+    // The plugin parses and writes the target again for its own sender; ours sends the bytes that were judged.
+    preRewrite: () => '/',
+    proxyPayloads: false,
+    handler,
+  })
+}
+
+/** What @fastify/cors put on the reply; it takes the place of the app's own. */
+function corsHeaders(reply: FastifyReply): Record<string, string> | undefined {
+  const headers = reply.getHeaders()
+  return Object.keys(headers).length === 0 ? undefined : (headers as Record<string, string>)
+}

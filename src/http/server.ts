@@ -1,0 +1,241 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import cors from '@fastify/cors'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Clock } from '../core/clock.ts'
+import { Refusal } from '../core/failure.ts'
+import { readTarget } from './canonical-path.ts'
+import type { ClientAddress } from './client-address.ts'
+import { type Exchange, exchangeDecorator, exchangeOf } from './exchange.ts'
+import { createGuard, type GuardDeps } from './guard.ts'
+import { INTERNAL, PROBLEM_TYPE, type Problem, problemOf, renderProblem } from './problem.ts'
+import { readHeaders } from './request-headers.ts'
+import { type AppRouteOptions, appRoute } from './routes/app.ts'
+import { type LookerTokenOptions, lookerTokenRoute } from './routes/looker-token.ts'
+import { type SessionOptions, sessionRoute } from './routes/session.ts'
+import { type TokenExchangeOptions, tokenExchangeRoute } from './routes/token-exchange.ts'
+
+/** Bodies of Sallyport's own endpoints are short forms. */
+const MAX_OWN_BODY_BYTES = 65_536
+const MAX_HEADER_BYTES = 32_768
+const HEADERS_TIMEOUT_MILLISECONDS = 15_000
+/** Longer than the idle time-outs of the usual load balancers, so that they are the ones who close. */
+const KEEP_ALIVE_MILLISECONDS = 75_000
+
+export interface ProxyServerOptions {
+  readonly prefix: string
+  readonly corsOrigins: readonly string[]
+  readonly clock: Clock
+  readonly clientAddress: ClientAddress
+  readonly app: Omit<AppRouteOptions, 'options'> | undefined
+  readonly guard: Omit<GuardDeps, 'ruleFor'> & {
+    /** The rule for a path of the app. */
+    appRule: GuardDeps['ruleFor']
+  }
+  readonly tokenExchange: TokenExchangeOptions
+  readonly lookerToken: LookerTokenOptions
+  readonly session: SessionOptions
+  /** Called once for each request. */
+  onBegin(): void
+  /** Called once for each request, when its answer has ended or its caller has gone. */
+  onEnd(exchange: Exchange, status: number): void
+  report(exchange: Exchange, error: unknown): void
+  /** True from the moment the process is to stop: connections are not kept alive from then on. */
+  stopping(): boolean
+}
+
+const OWN_ENDPOINT = { name: 'endpoint', access: 'authenticated', admits: () => true } as const
+
+/** The listener that the ingress points at. */
+export async function createProxyServer(options: ProxyServerOptions): Promise<FastifyInstance> {
+  const { prefix } = options
+  const server = Fastify({
+    logger: false,
+    return503OnClosing: false,
+    bodyLimit: MAX_OWN_BODY_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
+    requestTimeout: 0,
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MILLISECONDS },
+    // The query is never parsed on the way through; who needs it reads it from the target.
+    routerOptions: { querystringParser: () => ({}), maxParamLength: 8192 },
+    genReqId: requestIdOf,
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (error, request, reply) => {
+      begin(request, reply)
+      answer(new Refusal({ kind: 'bad-request', detail: 'the path cannot be read' }, { cause: error }), request, reply)
+    },
+  })
+  server.decorateRequest(exchangeDecorator.key, null)
+
+  const routes = new Map<string, Exchange['route']>([
+    [`${prefix}/token`, 'token'],
+    [`${prefix}/looker/token`, 'looker_token'],
+    [`${prefix}/session`, 'session'],
+  ])
+  const routeOf = (path: string): Exchange['route'] =>
+    routes.get(path) ?? (options.app === undefined || path === prefix || path.startsWith(`${prefix}/`) ? 'other' : 'app')
+
+  const begin = (request: FastifyRequest, reply: FastifyReply): Exchange => {
+    const exchange: Exchange = {
+      requestId: request.id,
+      time: options.clock.now(),
+      startedAt: performance.now(),
+      sourceIp: options.clientAddress(request.raw.socket.remoteAddress, request.raw.headers['x-forwarded-for']),
+      method: request.raw.method ?? 'GET',
+      raw: { request: request.raw, response: reply.raw },
+      route: 'other',
+      target: undefined,
+      headers: undefined,
+      identity: undefined,
+      bearerIsOurs: false,
+      permit: undefined,
+      rule: undefined,
+      grant: undefined,
+      lookerUserId: undefined,
+      reason: 'endpoint',
+      decision: 'allowed',
+      upstreamMilliseconds: 0,
+      audited: false,
+    }
+    exchangeDecorator.set(request, exchange)
+    options.onBegin()
+    reply.raw.once('close', () => options.onEnd(exchange, reply.raw.statusCode))
+    if (options.stopping()) reply.raw.shouldKeepAlive = false
+    return exchange
+  }
+
+  const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const exchange = exchangeOf(request)
+    const failure = error instanceof Refusal ? error.failure : undefined
+    const problem = failure === undefined ? (problemOfFramework(error) ?? INTERNAL) : problemOf(failure)
+    exchange.decision = problem.status >= 500 ? 'failed' : 'denied'
+    exchange.reason = failure?.kind === 'token-rejected' ? failure.reason : (failure?.kind ?? problem.kind)
+    if (problem.status >= 500) options.report(exchange, error)
+    reply
+      .code(problem.status)
+      .headers(problem.headers)
+      .header('content-type', PROBLEM_TYPE)
+      .header('cache-control', 'no-store')
+      .header('x-request-id', exchange.requestId)
+      .send(renderProblem(problem, exchange.requestId))
+  }
+  server.setErrorHandler((error, request, reply) => answer(error, request, reply))
+  server.setNotFoundHandler((request, reply) => answer(new Refusal({ kind: 'not-found' }), request, reply))
+
+  server.addHook('onRequest', (request, reply, done) => {
+    const exchange = begin(request, reply)
+    exchange.target = readTarget(request.raw.url ?? '/')
+    exchange.route = routeOf(exchange.target.path)
+    refuseOddFraming(request.raw)
+    exchange.headers = readHeaders(request.raw.rawHeaders)
+    done()
+  })
+
+  if (options.corsOrigins.length > 0) {
+    await server.register(cors, {
+      origin: [...options.corsOrigins],
+      credentials: true,
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      exposedHeaders: ['X-Request-Id', 'Retry-After', 'WWW-Authenticate'],
+      maxAge: 600,
+    })
+  }
+
+  await server.register(
+    async own => {
+      own.removeAllContentTypeParsers()
+      own.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
+        done(null, new URLSearchParams(body as string))
+      })
+      // Read, bounded, and of no use: what an endpoint makes of a body that is not a form is its own to say.
+      own.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined))
+
+      await own.register(open => tokenExchangeRoute(open, options.tokenExchange))
+      await own.register(async guarded => {
+        guarded.addHook('onRequest', createGuard({ ...options.guard, ruleFor: () => OWN_ENDPOINT }))
+        await lookerTokenRoute(guarded, options.lookerToken)
+        await sessionRoute(guarded, options.session)
+      })
+      otherMethods(own, '/token', ['POST'])
+      otherMethods(own, '/looker/token', ['POST', 'DELETE'])
+      otherMethods(own, '/session', ['GET', 'HEAD'])
+      // The prefix is ours: what is not there is not the app's either.
+      own.all('/*', notFound)
+      own.all('/', notFound)
+    },
+    { prefix },
+  )
+
+  const { app } = options
+  if (app !== undefined) {
+    await server.register(async scope => {
+      scope.removeAllContentTypeParsers()
+      // Bodies stream: nothing reads them here.
+      scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+      scope.addHook('onRequest', createGuard({ ...options.guard, ruleFor: options.guard.appRule }))
+      await appRoute(scope, { ...app, options: options.corsOrigins.length === 0 })
+    })
+  }
+  return server
+}
+
+function notFound(): never {
+  throw new Refusal({ kind: 'not-found' })
+}
+
+const ALL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+function otherMethods(scope: FastifyInstance, url: string, allowed: readonly string[]): void {
+  scope.route({
+    url,
+    method: ALL_METHODS.filter(method => !allowed.includes(method) && !(method === 'HEAD' && allowed.includes('GET'))),
+    handler: () => {
+      throw new Refusal({ kind: 'method-not-allowed', allow: allowed.join(', ') })
+    },
+  })
+}
+
+const REQUEST_ID = /^[\w-]{8,64}$/
+
+function requestIdOf(request: IncomingMessage): string {
+  const sent = request.headers['x-request-id']
+  return typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : randomUUID()
+}
+
+/** RFC 9112 §6.1: what one reader takes for a length and another for chunks is an attack or a mistake; Node lets some pass. */
+function refuseOddFraming(request: IncomingMessage): void {
+  const encoding = request.headers['transfer-encoding']
+  if (encoding === undefined) return
+  if (encoding.toLowerCase() !== 'chunked' || request.httpVersion === '1.0' || request.headers['content-length'] !== undefined) {
+    throw new Refusal({ kind: 'bad-request', detail: 'the body’s length is given in a way that can be read in two ways' })
+  }
+}
+
+/** What Fastify itself refuses. */
+function problemOfFramework(error: unknown): Problem | undefined {
+  const { statusCode, code } = error as { statusCode?: unknown; code?: unknown }
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return problemOf({ kind: 'too-large', limitBytes: MAX_OWN_BODY_BYTES })
+  if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) return undefined
+  return problemOf({ kind: 'bad-request', detail: 'the request cannot be read' })
+}
+
+/** A request that Node's parser refused has no exchange: the answer is written to the socket, and the connection ends. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { status, text, kind } =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? { status: 431, text: 'Request Header Fields Too Large', kind: 'too-large' }
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? { status: 408, text: 'Request Timeout', kind: 'bad-request' }
+        : { status: 400, text: 'Bad Request', kind: 'bad-request' }
+  const detail = 'The request is not well-formed HTTP, too large, or too slow.'
+  const body = renderProblem({ kind, status, title: text, detail, headers: {} }, randomUUID())
+  socket.end(
+    `HTTP/1.1 ${status} ${text}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Cache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { ConfigError } from './config/load.ts'
+
+const HELP = `sallyport — identity-aware proxy for Looker
+
+  sallyport serve --config FILE             run the sidecar
+  sallyport check --config FILE             validate, and print the effective configuration
+  sallyport grants explain --config FILE --claims FILE [--issuer NAME]
+                                            say which grant a person with these claims (JSON) gets, and why
+  sallyport audit verify AUDIT_FILE --config FILE
+                                            check the chain of an audit log; exit 1 names the lines that do not hold
+  sallyport version
+
+  --config may be left out where SALLYPORT_CONFIG names the file.
+
+Exit codes: 0 done, or stopped by a signal; 2 the configuration was refused; 1 anything else.
+`
+
+/** Exit codes of the contract. */
+const OK = 0
+const FAILED = 1
+const REFUSED = 2
+
+const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      config: { type: 'string' },
+      claims: { type: 'string' },
+      issuer: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+      version: { type: 'boolean' },
+    },
+  })
+  const command = positionals.join(' ')
+  if (values.version === true || command === 'version') {
+    process.stdout.write(`sallyport ${version}\n`)
+    return OK
+  }
+  if (values.help === true || command === 'help') {
+    process.stdout.write(HELP)
+    return OK
+  }
+  const config = values.config ?? process.env['SALLYPORT_CONFIG']
+  if (config === undefined && /^(serve|check|grants explain|audit verify\b.*)$/.test(command)) {
+    throw new ConfigError(['configuration: none named; say --config FILE, or set SALLYPORT_CONFIG'])
+  }
+  // Each command loads what it needs and no more: `check` does not wait for a web server to be read from disk.
+  if (command === 'serve' && config !== undefined) {
+    const { serve } = await import('./commands/serve.ts')
+    return await serve(config, version)
+  }
+  if (command === 'check' && config !== undefined) {
+    const { check } = await import('./commands/check.ts')
+    return check(config)
+  }
+  if (command === 'grants explain' && config !== undefined && values.claims !== undefined) {
+    const { explainGrants } = await import('./commands/explain-grants.ts')
+    return explainGrants(config, values.claims, values.issuer)
+  }
+  if (positionals[0] === 'audit' && positionals[1] === 'verify' && positionals.length === 3 && config !== undefined) {
+    const { verifyAudit } = await import('./commands/verify-audit.ts')
+    return await verifyAudit(positionals[2] ?? '', config)
+  }
+  process.stderr.write(command === '' ? HELP : `sallyport: "${command}" is not a command, or an option is missing\n\n${HELP}`)
+  return FAILED
+}
+
+try {
+  process.exitCode = await run(process.argv.slice(2))
+} catch (error) {
+  if (error instanceof ConfigError) {
+    process.stderr.write(`${error.problems.join('\n')}\n`)
+    process.exitCode = REFUSED
+  } else {
+    process.stderr.write(`sallyport: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = FAILED
+  }
+}

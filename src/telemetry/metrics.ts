@@ -1,0 +1,122 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type OpenMetricsContentType, Registry } from 'prom-client'
+import type { TokenRejection } from '../core/failure.ts'
+
+/** Looker queries are slow: up to two minutes. */
+const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
+const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5]
+const STORE_BUCKETS = [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25]
+const REMAINING_BUCKETS = [1, 30, 60, 300, 600, 1200, 1800, 2400, 3000, 3600]
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+export type Route = 'app' | 'token' | 'looker_token' | 'session' | 'other'
+export type AuthMethod = 'jwt' | 'introspection' | 'none' | 'bearer'
+export type AuthReason = TokenRejection | 'ok' | 'no-credentials' | 'issuer-unavailable' | 'ambiguous'
+
+/**
+ * Every metric there is. Labels are from closed sets, never a person, a path, a token or an id. What runs for every
+ * request keeps the child of its labels, so that they are hashed once and not each time.
+ */
+export interface Metrics {
+  request(route: Route, method: string, status: number, seconds: number): void
+  overhead(seconds: number): void
+  auth(method: AuthMethod, result: 'ok' | 'refused' | 'error', reason: AuthReason): void
+  decision(decision: 'allow' | 'deny', rule: string): void
+  exchange(result: 'ok' | 'refused' | 'error', reason: string): void
+  cache(tier: 'memory' | 'redis', result: 'hit' | 'miss' | 'stale'): void
+  remaining(seconds: number): void
+  looker(operation: string, code: string, seconds: number): void
+  upstreamError(upstream: 'app' | 'looker' | 'issuer', reason: string): void
+  store(command: string, seconds: number): void
+  jwksFetched(issuer: string, seconds: number): void
+  audit(result: 'written' | 'failed' | 'dropped', count: number): void
+  /** The page of `/metrics`, in OpenMetrics where the caller accepts it. */
+  render(openMetrics: boolean): Promise<{ type: string; body: string }>
+}
+
+export function createMetrics(options: { version: string; issuers: readonly string[]; rules: readonly string[] }): Metrics {
+  const registry = new Registry<OpenMetricsContentType>()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const counter = (name: string, help: string, labelNames: string[] = []): Counter =>
+    new Counter({ name: `sallyport_${name}`, help, labelNames, registers })
+  const histogram = (name: string, help: string, buckets: number[], labelNames: string[] = []): Histogram =>
+    new Histogram({ name: `sallyport_${name}`, help, buckets, labelNames, registers })
+  const gauge = (name: string, help: string, labelNames: string[] = []): Gauge =>
+    new Gauge({ name: `sallyport_${name}`, help, labelNames, registers })
+
+  const requests = counter('http_requests_total', 'Requests answered.', ['route', 'method', 'code'])
+  const durations = histogram('http_request_duration_seconds', 'Time to the end of the answer.', REQUEST_BUCKETS, ['route', 'code_class'])
+  const overhead = histogram('overhead_seconds', 'Time to the end of the answer less the time of the upstream.', OVERHEAD_BUCKETS)
+  const auth = counter('auth_total', 'Credentials judged.', ['method', 'result', 'reason'])
+  const decisions = counter('policy_decisions_total', 'Decisions of the rules.', ['decision', 'rule'])
+  const exchanges = counter('token_exchange_total', 'Token exchanges.', ['result', 'reason'])
+  const cache = counter('token_cache_total', 'Looks for a Looker token.', ['tier', 'result'])
+  const remaining = histogram('token_remaining_seconds', 'What a Looker token had left when it was handed out.', REMAINING_BUCKETS)
+  const lookerRequests = counter('looker_requests_total', 'Calls to Looker.', ['operation', 'code'])
+  const lookerDurations = histogram('looker_request_duration_seconds', 'Time of calls to Looker.', REQUEST_BUCKETS, ['operation'])
+  const upstreamErrors = counter('upstream_errors_total', 'Calls that got no answer.', ['upstream', 'reason'])
+  const store = histogram('store_command_duration_seconds', 'Time of Redis commands.', STORE_BUCKETS, ['command'])
+  const jwks = gauge('jwks_last_success_timestamp_seconds', 'When an issuer’s keys were last fetched.', ['issuer'])
+  const audited = counter('audit_events_total', 'Audit events.', ['result'])
+  gauge('build_info', 'The running version.', ['version']).set({ version: options.version }, 1)
+
+  // A series that appears with its first failure has no rate for it: start from zero.
+  for (const rule of ['default', 'none', ...options.rules]) {
+    for (const decision of ['allow', 'deny']) decisions.inc({ decision, rule }, 0)
+  }
+  for (const result of ['written', 'failed', 'dropped']) audited.inc({ result }, 0)
+  for (const result of ['hit', 'miss', 'stale']) {
+    for (const tier of ['memory', 'redis']) cache.inc({ tier, result }, 0)
+  }
+  for (const issuer of options.issuers) jwks.set({ issuer }, 0)
+  exchanges.inc({ result: 'ok', reason: 'ok' }, 0)
+  for (const reason of ['timeout', 'unreachable']) {
+    for (const upstream of ['app', 'looker', 'issuer']) upstreamErrors.inc({ upstream, reason }, 0)
+  }
+
+  const requestChild = remembered((route: string, method: string, code: string) => requests.labels(route, method, code))
+  const durationChild = remembered((route: string, codeClass: string) => durations.labels(route, codeClass))
+  const authChild = remembered((method: string, result: string, reason: string) => auth.labels(method, result, reason))
+  const decisionChild = remembered((decision: string, rule: string) => decisions.labels(decision, rule))
+  const cacheChild = remembered((tier: string, result: string) => cache.labels(tier, result))
+
+  return {
+    request(route, method, status, seconds) {
+      requestChild(route, METHODS.has(method) ? method : 'other', String(status)).inc()
+      durationChild(route, `${Math.floor(status / 100)}xx`).observe(seconds)
+    },
+    overhead: seconds => overhead.observe(seconds),
+    auth: (method, result, reason) => authChild(method, result, reason).inc(),
+    decision: (decision, rule) => decisionChild(decision, rule).inc(),
+    exchange: (result, reason) => exchanges.inc({ result, reason }),
+    cache: (tier, result) => cacheChild(tier, result).inc(),
+    remaining: seconds => remaining.observe(seconds),
+    looker(operation, code, seconds) {
+      lookerRequests.inc({ operation, code })
+      lookerDurations.observe({ operation }, seconds)
+    },
+    upstreamError: (upstream, reason) => upstreamErrors.inc({ upstream, reason }),
+    store: (command, seconds) => store.observe({ command }, seconds),
+    jwksFetched: (issuer, seconds) => jwks.set({ issuer }, seconds),
+    audit: (result, count) => audited.inc({ result }, count),
+    async render(openMetrics) {
+      registry.setContentType(openMetrics ? Registry.OPENMETRICS_CONTENT_TYPE : (Registry.PROMETHEUS_CONTENT_TYPE as never))
+      return { type: registry.contentType, body: await registry.metrics() }
+    },
+  }
+}
+
+/** Keeps what `make` gives for each combination of a few words. */
+function remembered<Words extends string[], T>(make: (...words: Words) => T): (...words: Words) => T {
+  const known = new Map<string, T>()
+  return (...words) => {
+    const key = words.join(' ')
+    let value = known.get(key)
+    if (value === undefined) {
+      value = make(...words)
+      known.set(key, value)
+    }
+    return value
+  }
+}
