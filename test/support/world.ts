@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto'
+import { PassThrough } from 'node:stream'
+import { pino } from 'pino'
+import { inject } from 'vitest'
+import { stringify } from 'yaml'
+import { type DemoIssuer, type DemoIssuerOptions, startIssuer } from '../../demo/issuer/issuer.ts'
+import { type EmulatedLooker, type EmulatedLookerOptions, startEmulatedLooker } from '../../demo/looker/emulated-looker.ts'
+import { type SampleApp, startSampleApp } from '../../demo/sample-app/app.ts'
+import { createSallyport, type Sallyport } from '../../src/app.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import type { Clock } from '../../src/core/clock.ts'
+
+/** Two seal keys for tests; real ones come from a secret. */
+export const SEAL_KEYS = {
+  SEAL_KEY_1: Buffer.alloc(32, 1).toString('base64'),
+  SEAL_KEY_2: Buffer.alloc(32, 2).toString('base64'),
+}
+
+export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
+
+export const GRANTS = [
+  {
+    name: 'explorer',
+    groups: ['analytics'],
+    permissions: ['access_data', 'see_looks', 'see_user_dashboards', 'explore'],
+    models: ['thelook'],
+  },
+  { name: 'viewer', groups: ['viewers'], permissions: ['access_data', 'see_looks', 'see_user_dashboards'], models: ['thelook'] },
+]
+
+/** A configuration as it would be written, as an object. */
+export type Written = Record<string, unknown>
+
+export interface Sidecar {
+  readonly url: string
+  readonly adminUrl: string
+  /** The audit lines printed so far, parsed. */
+  readonly audit: Record<string, unknown>[]
+  /** The audit lines printed so far, as they were printed. */
+  readonly auditText: () => string
+  /** The lines of the log so far. */
+  readonly logText: () => string
+  readonly sallyport: Sallyport
+  fetch(path: string, init?: RequestInit): Promise<Response>
+  /** `POST /token` with a subject token; more parameters on top. */
+  exchange(subjectToken: string, parameters?: Record<string, string>): Promise<Response>
+  metrics(): Promise<string>
+  close(): Promise<void>
+}
+
+/** A sidecar in this process, on ports of its own. Waits for the issuers' keys unless told not to. */
+export async function startSidecar(
+  written: Written,
+  options: { env?: Record<string, string>; clock?: Clock; awaitReady?: boolean } = {},
+): Promise<Sidecar> {
+  const { config, secrets } = parseConfig(stringify(written), { LOOKER_SECRET: 'looker-secret', ...SEAL_KEYS, ...options.env })
+  let auditText = ''
+  let logText = ''
+  const stream = new PassThrough()
+  stream.on('data', (chunk: Buffer) => (logText += chunk.toString()))
+  const sallyport = await createSallyport({
+    config,
+    secrets,
+    version: '0.0.0-test',
+    log: pino({ level: 'debug' }, stream),
+    print: text => (auditText += text),
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+  })
+  const adminUrl = await sallyport.admin.listen({ host: '127.0.0.1', port: 0 })
+  const url = await sallyport.proxy.listen({ host: '127.0.0.1', port: 0 })
+  if (options.awaitReady !== false) await sallyport.ready
+  const prefix = config.server.prefix
+  return {
+    url,
+    adminUrl,
+    get audit() {
+      return auditText
+        .split('\n')
+        .filter(line => line !== '')
+        .map(line => JSON.parse(line) as Record<string, unknown>)
+    },
+    auditText: () => auditText,
+    logText: () => logText,
+    sallyport,
+    fetch: (path, init) => fetch(`${url}${path}`, { redirect: 'manual', ...init }),
+    exchange: (subjectToken, parameters) =>
+      fetch(`${url}${prefix}/token`, {
+        method: 'POST',
+        body: new URLSearchParams({
+          grant_type: EXCHANGE_GRANT,
+          subject_token: subjectToken,
+          subject_token_type: ACCESS_TOKEN_TYPE,
+          ...parameters,
+        }),
+      }),
+    metrics: async () => (await fetch(`${adminUrl}/metrics`)).text(),
+    close: () => sallyport.close(),
+  }
+}
+
+export interface World {
+  readonly issuer: DemoIssuer
+  readonly looker: EmulatedLooker
+  readonly app: SampleApp
+  /** The configuration that fits this world; sections given replace whole sections. */
+  written(sections?: Written): Written
+  sidecar(sections?: Written, options?: Parameters<typeof startSidecar>[1]): Promise<Sidecar>
+  /** Ends everything that was started through this world. */
+  close(): Promise<void>
+}
+
+/** An issuer, an emulated Looker and an app, and sidecars in front of them as asked for. */
+export async function startWorld(
+  options: { issuer?: DemoIssuerOptions; looker?: EmulatedLookerOptions } = {},
+): Promise<World> {
+  const [issuer, looker, app] = await Promise.all([
+    startIssuer(options.issuer ?? {}),
+    startEmulatedLooker({ clientId: 'looker-client', clientSecret: 'looker-secret', ...options.looker }),
+    startSampleApp(),
+  ])
+  const sidecars: Sidecar[] = []
+  const written = (sections: Written = {}): Written => ({
+    server: { publicUrl: 'http://127.0.0.1:8080', listen: '127.0.0.1:8080', admin: '127.0.0.1:9090', drainSeconds: 1 },
+    issuers: [{ name: 'corp', issuer: issuer.issuer, audiences: ['sallyport'] }],
+    app: { url: app.url },
+    looker: { url: looker.url, clientId: 'looker-client', clientSecret: { fromEnv: 'LOOKER_SECRET' } },
+    grants: GRANTS,
+    ...sections,
+  })
+  return {
+    issuer,
+    looker,
+    app,
+    written,
+    async sidecar(sections, sidecarOptions) {
+      const sidecar = await startSidecar(written(sections), sidecarOptions)
+      sidecars.push(sidecar)
+      return sidecar
+    },
+    async close() {
+      await Promise.all(sidecars.map(sidecar => sidecar.close()))
+      await Promise.all([issuer.close(), looker.close(), app.close()])
+    },
+  }
+}
+
+/** A `store` section on the tests' Redis, with a key prefix of its own so that tests do not meet. */
+export function redisStore(url = redisUrl(), keyPrefix = `t${randomUUID().slice(0, 8)}:`): Written {
+  return { redis: { url, keyPrefix }, sealKeys: [{ id: 'k1', key: { fromEnv: 'SEAL_KEY_1' } }] }
+}
+
+export function redisUrl(): string {
+  const missing = inject('redisMissing')
+  if (missing !== '') throw new Error(missing)
+  return inject('redisUrl')
+}
