@@ -38,7 +38,7 @@ export interface Sallyport {
   readonly proxy: FastifyInstance
   readonly admin: FastifyInstance
   /** Resolves when every issuer's keys were had once. */
-  readonly ready: Promise<void>
+  readonly ready: Promise<unknown>
   /** Not ready from now on; connections are closed as their requests end. */
   stop(): void
   /** How many requests are under way, and when the last one came in (`performance.now()`). */
@@ -82,7 +82,10 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
   })
   const looker = createLookerClient({
     url: config.looker.url,
-    clientId: typeof config.looker.clientId === 'string' ? constant(config.looker.clientId) : secrets.source(config.looker.clientId),
+    clientId:
+      typeof config.looker.clientId === 'string'
+        ? constant(config.looker.clientId)
+        : secrets.source(config.looker.clientId),
     clientSecret: secrets.source(config.looker.clientSecret),
     timeoutSeconds: config.looker.timeoutSeconds,
     dispatcher: lookerAgent,
@@ -109,7 +112,8 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     observeRemaining: metrics.remaining,
   })
   const report = (exchange: Exchange, error: unknown): void => {
-    if (error instanceof Refusal && error.failure.kind === 'app-unavailable') metrics.upstreamError('app', error.failure.reason)
+    if (error instanceof Refusal && error.failure.kind === 'app-unavailable')
+      metrics.upstreamError('app', error.failure.reason)
     const failure = error instanceof Refusal ? error.failure : undefined
     log.error({ requestId: exchange.requestId, route: exchange.route, failure, err: error }, 'a request failed')
   }
@@ -122,7 +126,12 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     app:
       config.app === undefined || appPool === undefined
         ? undefined
-        : { url: config.app.url, dispatcher: appPool, publicUrl: config.server.publicUrl, maxBodyBytes: config.server.maxBodyBytes },
+        : {
+            url: config.app.url,
+            dispatcher: appPool,
+            publicUrl: config.server.publicUrl,
+            maxBodyBytes: config.server.maxBodyBytes,
+          },
     guard: {
       verify: token => verifier.verify(token),
       appRule: ({ method, target }) => rules(method, target?.path ?? ''),
@@ -167,7 +176,6 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     stopping: () => stopping,
   })
 
-  const loaded = Promise.all(issuers.map(issuer => issuer.loaded)).then(() => {})
   const admin = createAdminServer({
     version,
     render: metrics.render,
@@ -185,7 +193,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
   return {
     proxy,
     admin,
-    ready: loaded,
+    ready: Promise.all(issuers.map(issuer => issuer.loaded)),
     stop() {
       stopping = true
     },
@@ -201,7 +209,10 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
   }
 }
 
-async function openAudit({ config, secrets, version, log, print }: SallyportOptions, metrics: Metrics): Promise<AuditLog> {
+async function openAudit(
+  { config, secrets, version, log, print }: SallyportOptions,
+  metrics: Metrics,
+): Promise<AuditLog> {
   const first = config.store.sealKeys?.[0]
   return createAuditLog({
     write: createOcsfWriter({ instance: randomUUID(), version }),
@@ -214,12 +225,20 @@ async function openAudit({ config, secrets, version, log, print }: SallyportOpti
   })
 }
 
-function openIssuer(issuer: Config['issuers'][number], { secrets, log }: SallyportOptions, metrics: Metrics, clock: Clock): Issuer {
+function openIssuer(
+  issuer: Config['issuers'][number],
+  { secrets, log }: SallyportOptions,
+  metrics: Metrics,
+  clock: Clock,
+): Issuer {
   const { introspection } = issuer
   let lastError = ''
   return createIssuer({
     ...issuer,
-    introspection: introspection && { clientId: introspection.clientId, clientSecret: secrets.source(introspection.clientSecret) },
+    introspection: introspection && {
+      clientId: introspection.clientId,
+      clientSecret: secrets.source(introspection.clientSecret),
+    },
     dispatcher: new Agent({ connect: { timeout: 5000, ...caOf(issuer.caFile) } }),
     clock,
     report(error) {
@@ -247,7 +266,10 @@ function openStore({ config, secrets, log }: SallyportOptions, metrics: Metrics,
         ? { kind: 'sentinels', nodes: redis.sentinels, name: redis.sentinelName }
         : redis.cluster !== undefined
           ? { kind: 'cluster', nodes: redis.cluster }
-          : { kind: 'url', url: typeof redis.url === 'object' ? secrets.source(redis.url).current() : new Secret(redis.url ?? '') },
+          : {
+              kind: 'url',
+              url: typeof redis.url === 'object' ? secrets.source(redis.url).current() : new Secret(redis.url ?? ''),
+            },
     username: redis.username,
     password: redis.password && secrets.source(redis.password).current(),
     tls: redis.tls,

@@ -67,7 +67,9 @@ async function run(args: string[]): Promise<number> {
     const { verifyAudit } = await import('./commands/verify-audit.ts')
     return await verifyAudit(positionals[2] ?? '', config)
   }
-  process.stderr.write(command === '' ? HELP : `sallyport: "${command}" is not a command, or an option is missing\n\n${HELP}`)
+  process.stderr.write(
+    command === '' ? HELP : `sallyport: "${command}" is not a command, or an option is missing\n\n${HELP}`,
+  )
   return FAILED
 }
 

@@ -63,7 +63,9 @@ export function readLineEnd(line: string): LineEnd | undefined {
 
 export function sealOf(before: string, open: string, key: Buffer | undefined): string {
   const covered = `${before}\n${open}`
-  return key === undefined ? hash('sha256', covered, 'base64url') : createHmac('sha256', key).update(covered).digest('base64url')
+  return key === undefined
+    ? hash('sha256', covered, 'base64url')
+    : createHmac('sha256', key).update(covered).digest('base64url')
 }
 
 function hex(crc: number): string {

@@ -2,7 +2,12 @@ import type { Identity } from '../core/identity.ts'
 import type { AuditEvent } from './event.ts'
 
 const CLASSES = {
-  authentication: { uid: 3002, name: 'Authentication', category: 3, activities: { logon: 1, logoff: 2, 'service-ticket': 4 } },
+  authentication: {
+    uid: 3002,
+    name: 'Authentication',
+    category: 3,
+    activities: { logon: 1, logoff: 2, 'service-ticket': 4 },
+  },
   api: { uid: 6003, name: 'API Activity', category: 6, activities: { create: 1, read: 2, update: 3, delete: 4 } },
 } as const
 const OTHER = 99

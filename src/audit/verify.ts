@@ -35,7 +35,10 @@ export async function verifyAuditFile(file: string, keys: readonly Buffer[]): Pr
     if (broken.at(-1)?.line !== number) broken.push({ line: number, problem })
   }
 
-  for await (const text of createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const text of createInterface({
+    input: createReadStream(file, 'utf8'),
+    crlfDelay: Number.POSITIVE_INFINITY,
+  })) {
     line++
     const end = readLineEnd(text)
     if (end === undefined) {
@@ -45,7 +48,10 @@ export async function verifyAuditFile(file: string, keys: readonly Buffer[]): Pr
     const stated = sequenceOf(end.body)
     if (stated !== undefined && stated > sequence + 1) {
       const missing = stated - sequence - 1
-      blame(line, `${missing} line${missing === 1 ? ' is' : 's are'} missing before it (sequence ${sequence} is followed by ${stated})`)
+      blame(
+        line,
+        `${missing} line${missing === 1 ? ' is' : 's are'} missing before it (sequence ${sequence} is followed by ${stated})`,
+      )
     } else if (crc32(end.body, crc) !== end.crc) {
       blame(line, 'does not hold: it was changed, or is not where it was written')
     }
@@ -74,7 +80,8 @@ export async function verifyAuditFile(file: string, keys: readonly Buffer[]): Pr
 }
 
 function sealProblem(found: 'mac' | 'hash', wanted: 'mac' | 'hash'): string {
-  if (found !== wanted) return found === 'hash' ? 'was written without a key' : 'was written with a key; name it in store.sealKeys'
+  if (found !== wanted)
+    return found === 'hash' ? 'was written without a key' : 'was written with a key; name it in store.sealKeys'
   return 'was changed, with its checksum redone, or its key is not among store.sealKeys'
 }
 

@@ -9,22 +9,37 @@ import { compileGrants } from '../policy/grants.ts'
 export function explainGrants(configFile: string, claimsFile: string, issuerName: string | undefined): number {
   const { config } = loadConfig(configFile, process.env)
   const claims = readClaims(claimsFile)
-  const issuer = config.issuers.find(({ name, issuer: url }) => (issuerName === undefined ? claims['iss'] === url : name === issuerName)) ??
-    (issuerName === undefined && claims['iss'] === undefined ? config.issuers[0] : undefined)
+  const issuer =
+    config.issuers.find(({ name, issuer: url }) =>
+      issuerName === undefined ? claims['iss'] === url : name === issuerName,
+    ) ?? (issuerName === undefined && claims['iss'] === undefined ? config.issuers[0] : undefined)
   if (issuer === undefined) {
-    throw new Error(`no configured issuer is ${issuerName ?? `"${String(claims['iss'])}"`}; there are ${config.issuers.map(({ name }) => name).join(', ')}`)
+    throw new Error(
+      `no configured issuer is ${issuerName ?? `"${String(claims['iss'])}"`}; there are ${config.issuers.map(({ name }) => name).join(', ')}`,
+    )
   }
   // What a token has to have to be accepted is not the question here: only who it speaks of.
   const now = Math.floor(Date.now() / 1000)
-  const complete = { ...claims, iss: issuer.issuer, aud: issuer.audiences[0], exp: now + 3600, nbf: now, iat: now, cnf: undefined }
+  const complete = {
+    ...claims,
+    iss: issuer.issuer,
+    aud: issuer.audiences[0],
+    exp: now + 3600,
+    nbf: now,
+    iat: now,
+    cnf: undefined,
+  }
   const grants = compileGrants(config.grants, config.looker.externalUserId)
   const say = (line: string): void => void process.stdout.write(`${line}\n`)
   try {
     const identity = identityFrom(complete, issuer, 'jwt', { now: Date.now })
-    for (const { grant, mismatch } of grants.explain(identity)) say(mismatch === undefined ? `${grant}: matches` : `${grant}: no — ${mismatch}`)
-    const { fingerprint, firstName, lastName, ...scope } = grants.scopeOf(identity)
+    for (const { grant, mismatch } of grants.explain(identity))
+      say(mismatch === undefined ? `${grant}: matches` : `${grant}: no — ${mismatch}`)
+    const scope = grants.scopeOf(identity)
     say('')
-    for (const [name, value] of Object.entries(scope)) say(`${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    for (const name of ['externalUserId', 'permissions', 'models', 'groupIds', 'userAttributes'] as const) {
+      say(`${name}: ${JSON.stringify(scope[name])}`)
+    }
     return 0
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
@@ -47,8 +62,11 @@ function readClaims(file: string): Claims {
   try {
     value = JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    throw new Error(`${file}: is not readable as JSON (${error instanceof Error ? error.message : String(error)})`, { cause: error })
+    throw new Error(`${file}: is not readable as JSON (${error instanceof Error ? error.message : String(error)})`, {
+      cause: error,
+    })
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${file}: has to be a JSON object of claims`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error(`${file}: has to be a JSON object of claims`)
   return value as Claims
 }

@@ -20,7 +20,10 @@ export async function serve(file: string, version: string): Promise<number> {
   const stopped = signalled()
   await listen(sallyport.admin, config.server.admin, 'server.admin')
   await listen(sallyport.proxy, config.server.listen, 'server.listen')
-  log.info({ version, listen: config.server.listen, admin: config.server.admin, publicUrl: config.server.publicUrl }, 'listening')
+  log.info(
+    { version, listen: config.server.listen, admin: config.server.admin, publicUrl: config.server.publicUrl },
+    'listening',
+  )
   void sallyport.ready.then(() => log.info({ seconds: Math.round(process.uptime() * 1000) / 1000 }, 'ready'))
 
   const signal = await stopped
@@ -67,6 +70,8 @@ async function listen(server: Sallyport['proxy'], address: string, key: string):
   try {
     await server.listen({ host, port: Number(address.slice(colon + 1)) })
   } catch (error) {
-    throw new Error(`${key}: cannot listen on ${address} (${(error as NodeJS.ErrnoException).code ?? String(error)})`, { cause: error })
+    throw new Error(`${key}: cannot listen on ${address} (${(error as NodeJS.ErrnoException).code ?? String(error)})`, {
+      cause: error,
+    })
   }
 }

@@ -7,10 +7,16 @@ export function inspectConfig(config: Config): { problems: string[]; warnings: s
   const problems: string[] = []
   const warnings: string[] = []
 
-  const insecure = [...config.issuers.map(issuer => issuer.issuer), config.looker.url, config.looker.webUrl ?? config.looker.url]
+  const insecure = [
+    ...config.issuers.map(issuer => issuer.issuer),
+    config.looker.url,
+    config.looker.webUrl ?? config.looker.url,
+  ]
   for (const url of new Set(insecure)) {
     if (url.startsWith('http:') && !isLoopback(url)) {
-      warnings.push(`${url}: plain http: is allowed by allowInsecureHttp; tokens and secrets cross the network unencrypted`)
+      warnings.push(
+        `${url}: plain http: is allowed by allowInsecureHttp; tokens and secrets cross the network unencrypted`,
+      )
     }
   }
   if (config.server.publicUrl.startsWith('http:') && !isLoopback(config.server.publicUrl)) {
@@ -34,22 +40,30 @@ export function inspectConfig(config: Config): { problems: string[]; warnings: s
 
   const externalId = config.looker.externalUserId
   if (!/\{(subject|email|claim:[^{}]+)\}/.test(externalId)) {
-    problems.push('looker.externalUserId: everybody would be the same Looker user; use {subject}, {email} or {claim:NAME}')
+    problems.push(
+      'looker.externalUserId: everybody would be the same Looker user; use {subject}, {email} or {claim:NAME}',
+    )
   } else if (config.issuers.length > 1 && !/\{(issuer|email)\}/.test(externalId)) {
     problems.push('looker.externalUserId: with several issuers two people could share an id; put {issuer} in it')
   }
 
   const { redis, sealKeys } = config.store
   if (redis === undefined) {
-    warnings.push('store.redis: absent; tokens are kept in this process’s memory, and every replica asks Looker for its own')
+    warnings.push(
+      'store.redis: absent; tokens are kept in this process’s memory, and every replica asks Looker for its own',
+    )
   } else {
     const ways = [redis.url, redis.sentinels, redis.cluster].filter(way => way !== undefined).length
     if (ways !== 1) problems.push('store.redis: give exactly one of url, sentinels and cluster')
     if (typeof redis.url === 'string' && !isRedisUrl(redis.url)) {
-      problems.push('store.redis.url: is not a redis:// or rediss:// URL without a password; with one, write { fromEnv: NAME }')
+      problems.push(
+        'store.redis.url: is not a redis:// or rediss:// URL without a password; with one, write { fromEnv: NAME }',
+      )
     }
     if (sealKeys === undefined) {
-      problems.push('store.sealKeys: is required with Redis; make a key with `openssl rand -base64 32` and name it as a secret')
+      problems.push(
+        'store.sealKeys: is required with Redis; make a key with `openssl rand -base64 32` and name it as a secret',
+      )
     }
   }
   if (sealKeys === undefined) {
@@ -68,7 +82,8 @@ export function unbuilt(config: Config): string[] {
   }
   if (config.session !== undefined) found.push(`session: browser sessions ${later}`)
   for (const [index, grant] of config.grants.entries()) {
-    if (grant.operations !== undefined) found.push(`grants[${index}].operations: the gateway to the Looker API ${later}`)
+    if (grant.operations !== undefined)
+      found.push(`grants[${index}].operations: the gateway to the Looker API ${later}`)
   }
   return found
 }

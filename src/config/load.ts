@@ -35,7 +35,9 @@ export function loadConfig(file: string, environment: Environment): Loaded {
     text = readFileSync(file, 'utf8')
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
-    throw new ConfigError([`${file}: cannot be read (${code}); name the configuration with --config FILE or SALLYPORT_CONFIG`])
+    throw new ConfigError([
+      `${file}: cannot be read (${code}); name the configuration with --config FILE or SALLYPORT_CONFIG`,
+    ])
   }
   return parseConfig(text, environment, file)
 }

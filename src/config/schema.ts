@@ -1,7 +1,27 @@
 import { z } from 'zod'
-import { absoluteUrl, durationSeconds, hostPort, origin, pathPattern, refusesPlainHttp, section, template } from './values.ts'
+import {
+  absoluteUrl,
+  durationSeconds,
+  hostPort,
+  origin,
+  pathPattern,
+  refusesPlainHttp,
+  section,
+  template,
+} from './values.ts'
 
-export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const
+export const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+] as const
 
 const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not the name of an environment variable')
 
@@ -19,13 +39,19 @@ const who = {
   emails: names
     .optional()
     .describe('Any of these e-mail addresses; `*@example.com` stands for everybody at exactly that domain.'),
-  claims: z.record(z.string().min(1), names).optional().describe('Claim name (dotted path) to the values that are accepted.'),
+  claims: z
+    .record(z.string().min(1), names)
+    .optional()
+    .describe('Claim name (dotted path) to the values that are accepted.'),
 }
 
 const issuer = section({
   name: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9-]{0,31}$/i, 'use letters, digits and "-", at most 32: it appears in metrics and external ids')
+    .regex(
+      /^[a-z0-9][a-z0-9-]{0,31}$/i,
+      'use letters, digits and "-", at most 32: it appears in metrics and external ids',
+    )
     .describe('A short name for this issuer.'),
   issuer: absoluteUrl.describe('The issuer identifier, exactly as its tokens say in `iss`.'),
   audiences: names.describe('A bearer token must carry one of these in `aud`.'),
@@ -57,11 +83,17 @@ const issuer = section({
     .optional()
     .describe('RFC 7662 introspection with these client credentials, for tokens that are not JWTs.'),
   caFile: z.string().min(1).optional().describe('PEM file of the CA that signed the issuer’s certificate.'),
-  allowInsecureHttp: z.boolean().default(false).describe('Accept `http:` for a host that is not loopback. Development only.'),
+  allowInsecureHttp: z
+    .boolean()
+    .default(false)
+    .describe('Accept `http:` for a host that is not loopback. Development only.'),
 }).check(refusesPlainHttp('issuer'))
 
 const rule = section({
-  paths: z.array(pathPattern).min(1).describe('`*` stands for one segment or a part of it, `**` at the end for everything below.'),
+  paths: z
+    .array(pathPattern)
+    .min(1)
+    .describe('`*` stands for one segment or a part of it, `**` at the end for everything below.'),
   methods: z
     .array(z.string().regex(/^[A-Z]+$/, 'write the method in capitals, such as GET'))
     .min(1)
@@ -85,15 +117,26 @@ const looker = section({
     .default('{issuer}|{subject}')
     .describe('The Looker `external_user_id` of a person. Placeholders: {issuer} {subject} {email} {claim:NAME}.'),
   timeoutSeconds: durationSeconds.default(30).describe('The deadline of one call to Looker.'),
-  maxConcurrent: z.int().min(1).max(256).default(8).describe('Calls with the service credentials at once, per replica.'),
+  maxConcurrent: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(8)
+    .describe('Calls with the service credentials at once, per replica.'),
   caFile: z.string().min(1).optional().describe('PEM file of the CA that signed Looker’s certificate.'),
-  allowInsecureHttp: z.boolean().default(false).describe('Accept `http:` for a host that is not loopback. Development only.'),
+  allowInsecureHttp: z
+    .boolean()
+    .default(false)
+    .describe('Accept `http:` for a host that is not loopback. Development only.'),
 }).check(refusesPlainHttp('url'), refusesPlainHttp('webUrl'))
 
 const grant = section({
   name: z
     .string()
-    .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'use letters, digits, ".", "_" and "-", at most 64: it is the scope of an exchange')
+    .regex(
+      /^[A-Za-z0-9][\w.-]{0,63}$/,
+      'use letters, digits, ".", "_" and "-", at most 64: it is the scope of an exchange',
+    )
     .describe('The name of the grant; also the scope a token exchange answers with.'),
   ...who,
   permissions: names.describe('Looker permissions.'),
@@ -119,7 +162,11 @@ const redis = section({
   password: secret.optional().describe('For `sentinels` and `cluster`.'),
   tls: z.boolean().default(false).describe('TLS to `sentinels` and `cluster`.'),
   caFile: z.string().min(1).optional(),
-  keyPrefix: z.string().regex(/^[\w:.-]{0,32}$/).default('sallyport:').describe('Put before every Redis key.'),
+  keyPrefix: z
+    .string()
+    .regex(/^[\w:.-]{0,32}$/)
+    .default('sallyport:')
+    .describe('Put before every Redis key.'),
   commandTimeoutMilliseconds: z.int().min(10).max(10_000).default(250).describe('The deadline of one Redis command.'),
 })
 
@@ -135,10 +182,19 @@ export const schema = section({
       .default('/sallyport')
       .describe('Where Sallyport’s own endpoints are; everything else is the app’s.'),
     trustedProxies: z
-      .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], { error: 'is not an address or a CIDR such as 10.0.0.0/8' }))
+      .array(
+        z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
+          error: 'is not an address or a CIDR such as 10.0.0.0/8',
+        }),
+      )
       .default([])
       .describe('Peers whose X-Forwarded-* headers are believed.'),
-    drainSeconds: z.number().min(0).max(3600).default(20).describe('How long a stopping process goes on serving at most.'),
+    drainSeconds: z
+      .number()
+      .min(0)
+      .max(3600)
+      .default(20)
+      .describe('How long a stopping process goes on serving at most.'),
     maxBodyBytes: z.int().min(1).optional().describe('The largest request body; absent: the app decides.'),
   }),
   issuers: z.array(issuer).min(1, 'name at least one issuer').describe('The OIDC issuers whose people may come in.'),
@@ -158,7 +214,9 @@ export const schema = section({
   store: section({
     redis: redis.optional(),
     sealKeys: z
-      .array(section({ id: z.string().regex(/^[\w-]{1,16}$/, 'use at most 16 letters, digits, "_" and "-"'), key: secret }))
+      .array(
+        section({ id: z.string().regex(/^[\w-]{1,16}$/, 'use at most 16 letters, digits, "_" and "-"'), key: secret }),
+      )
       .min(1)
       .optional()
       .describe('32 bytes each, base64. The first seals, all open.'),

@@ -41,7 +41,8 @@ export function openSecrets(config: unknown, environment: Environment): { files:
   for (const { path, spec } of findSecrets(config)) {
     if ('fromEnv' in spec) {
       const value = environment[spec.fromEnv]
-      if (value === undefined || value === '') problems.push(`${path}: the environment variable ${spec.fromEnv} is not set`)
+      if (value === undefined || value === '')
+        problems.push(`${path}: the environment variable ${spec.fromEnv} is not set`)
       else sources.set(spec, new RotatingSecret(value))
       continue
     }

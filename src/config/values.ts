@@ -39,7 +39,8 @@ export const absoluteUrl = z.string().refine(
 )
 
 export const origin = z.string().refine(text => parseUrl(text)?.origin === text && /^https?:/.test(text), {
-  error: 'is not an origin: write scheme, host and port only, without a path or a trailing slash, like https://app.example.com',
+  error:
+    'is not an origin: write scheme, host and port only, without a path or a trailing slash, like https://app.example.com',
 })
 
 export const hostPort = z.string().refine(
@@ -52,13 +53,17 @@ export const hostPort = z.string().refine(
 
 export const durationSeconds = z.number().positive().max(86_400)
 
-export const pathPattern = z.string().refine(
-  text => /^\/[^\s?#\\;]*$/.test(text) && !/\/(?:\.{1,2})(?:\/|$)|\/\/|%(?:2f|5c|2e|00|25)|\*{3,}|\*\*.|[^/]\*\*/i.test(text),
-  {
-    error:
-      'is not a path pattern: start with "/", no query, no dot segments; "*" stands inside one segment and "**" only as the last, like /admin/**',
-  },
-)
+export const pathPattern = z
+  .string()
+  .refine(
+    text =>
+      /^\/[^\s?#\\;]*$/.test(text) &&
+      !/\/(?:\.{1,2})(?:\/|$)|\/\/|%(?:2f|5c|2e|00|25)|\*{3,}|\*\*.|[^/]\*\*/i.test(text),
+    {
+      error:
+        'is not a path pattern: start with "/", no query, no dot segments; "*" stands inside one segment and "**" only as the last, like /admin/**',
+    },
+  )
 
 const PLACEHOLDER = /\{([^{}]*)\}/g
 
@@ -79,18 +84,30 @@ export const template = z.string().superRefine((text, context) => {
 
 export function isLoopback(url: string): boolean {
   const { hostname } = new URL(url)
-  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+  return (
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost') ||
+    hostname === '[::1]' ||
+    /^127(\.\d{1,3}){3}$/.test(hostname)
+  )
 }
 
 /** Refuses plain `http:` in one key of a section unless the section says `allowInsecureHttp: true` or the host is loopback. */
 export function refusesPlainHttp(key: string): z.core.$ZodCheck<Record<string, unknown>> {
   const refused = ({ value }: { value: unknown }): boolean => {
     const { [key]: url, allowInsecureHttp } = value as Record<string, unknown>
-    return typeof url === 'string' && /^http:/.test(url) && URL.canParse(url) && !isLoopback(url) && allowInsecureHttp !== true
+    return (
+      typeof url === 'string' &&
+      url.startsWith('http:') &&
+      URL.canParse(url) &&
+      !isLoopback(url) &&
+      allowInsecureHttp !== true
+    )
   }
   return z.refine<Record<string, unknown>>(value => !refused({ value }), {
     path: [key],
-    error: 'plain http: is refused for a host that is not loopback; use https:, or say allowInsecureHttp: true beside it for development',
+    error:
+      'plain http: is refused for a host that is not loopback; use https:, or say allowInsecureHttp: true beside it for development',
     // Told in the same run as mistakes in the keys beside it.
     when: ({ value }) => typeof value === 'object' && value !== null,
   })

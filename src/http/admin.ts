@@ -11,14 +11,18 @@ export interface AdminOptions {
 export function createAdminServer(options: AdminOptions): FastifyInstance {
   const server = Fastify({ logger: false })
   server.get('/metrics', async (request, reply) => {
-    const { type, body } = await options.render(request.headers.accept?.includes('application/openmetrics-text') === true)
+    const { type, body } = await options.render(
+      request.headers.accept?.includes('application/openmetrics-text') === true,
+    )
     return reply.header('content-type', type).send(body)
   })
   // Alive is whoever answers: a dependency that is away is no reason to be killed.
   server.get('/livez', async () => ({ status: 'ok' }))
   server.get('/readyz', async (_request, reply) => {
     const reasons = options.notReady()
-    return reply.code(reasons.length === 0 ? 200 : 503).send({ status: reasons.length === 0 ? 'ok' : 'not ready', reasons })
+    return reply
+      .code(reasons.length === 0 ? 200 : 503)
+      .send({ status: reasons.length === 0 ? 'ok' : 'not ready', reasons })
   })
   server.get('/version', async () => ({ version: options.version, node: process.version }))
   return server

@@ -23,7 +23,9 @@ export function auditEventOf(exchange: Exchange, status: number): AuditEvent {
     identity,
     sourceIp: exchange.sourceIp,
     operation: `${method} ${path}`,
-    resource: isToken ? { type: 'looker_token', name: identity?.subject ?? '' } : { type: route === 'app' ? 'app_path' : 'endpoint', name: path },
+    resource: isToken
+      ? { type: 'looker_token', name: identity?.subject ?? '' }
+      : { type: route === 'app' ? 'app_path' : 'endpoint', name: path },
     rule: exchange.rule,
     grant: exchange.grant,
     decision: exchange.decision,

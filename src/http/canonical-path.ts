@@ -27,7 +27,9 @@ export function readTarget(target: string): Target {
   if (path.length > MAX_PATH) throw refuse('the path is too long')
   if (!PATH.test(path)) throw refuse('the path has characters that have to be percent-encoded, or a broken escape')
   if (AMBIGUOUS.test(path)) {
-    throw refuse('the path can be read in more than one way; send it without dot segments, empty segments and needless escapes')
+    throw refuse(
+      'the path can be read in more than one way; send it without dot segments, empty segments and needless escapes',
+    )
   }
   const query = mark === -1 ? '' : target.slice(mark)
   // A fragment is not part of a request; some servers would cut the path there.

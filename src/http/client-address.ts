@@ -17,9 +17,12 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
 
   return (peer, forwardedFor) => {
     const direct = plain(peer ?? '')
-    if (trustedProxies.length === 0 || forwardedFor === undefined || isIP(direct) === 0 || !isTrusted(direct)) return direct
+    if (trustedProxies.length === 0 || forwardedFor === undefined || isIP(direct) === 0 || !isTrusted(direct))
+      return direct
     // From the right: what stands left of the last untrusted hop was written by whoever that is.
-    const hops = String(forwardedFor).split(',').map(hop => plain(hop.trim()))
+    const hops = String(forwardedFor)
+      .split(',')
+      .map(hop => plain(hop.trim()))
     for (const hop of hops.toReversed()) {
       if (isIP(hop) === 0) return direct
       if (!isTrusted(hop)) return hop

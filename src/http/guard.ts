@@ -82,7 +82,11 @@ function bearerOf({ headers, target }: Exchange): string | undefined {
   if (query.length > 1 && hasAccessToken(query)) {
     throw new Refusal(
       token === undefined
-        ? { kind: 'token-rejected', reason: 'malformed', detail: 'a token is not accepted in the query; send it in the Authorization header' }
+        ? {
+            kind: 'token-rejected',
+            reason: 'malformed',
+            detail: 'a token is not accepted in the query; send it in the Authorization header',
+          }
         : { kind: 'bad-request', detail: 'a token is sent in more than one way' },
     )
   }

@@ -19,7 +19,10 @@ function make({ subject, email, preferredUsername, name, groups }: Identity): re
   if (username !== undefined) headers.push('X-Forwarded-Preferred-Username', bytes(username))
   // A comma inside a name would make two groups of one, and the second could be "admins".
   if (groups.length > 0) {
-    headers.push('X-Forwarded-Groups', groups.map(group => bytes(group).replaceAll('%', '%25').replaceAll(',', '%2C')).join(','))
+    headers.push(
+      'X-Forwarded-Groups',
+      groups.map(group => bytes(group).replaceAll('%', '%25').replaceAll(',', '%2C')).join(','),
+    )
   }
   return headers
 }

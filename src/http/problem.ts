@@ -31,10 +31,14 @@ export function problemOf(failure: Failure): Problem {
     case 'not-found':
       return problem('not-found', 404, 'Not found', 'There is nothing under this path.')
     case 'method-not-allowed':
-      return problem('method-not-allowed', 405, 'Method not allowed', `This path answers ${failure.allow}.`, { allow: failure.allow })
+      return problem('method-not-allowed', 405, 'Method not allowed', `This path answers ${failure.allow}.`, {
+        allow: failure.allow,
+      })
     case 'no-credentials':
       // RFC 6750 §3.1: no credentials, so no error code.
-      return problem('unauthenticated', 401, 'Sign-in needed', 'Send a bearer token of a configured issuer.', { [CHALLENGE]: 'Bearer' })
+      return problem('unauthenticated', 401, 'Sign-in needed', 'Send a bearer token of a configured issuer.', {
+        [CHALLENGE]: 'Bearer',
+      })
     case 'token-rejected':
       return problem('invalid-token', 401, 'Token not accepted', `The token was not accepted: ${failure.detail}.`, {
         [CHALLENGE]: `Bearer error="invalid_token", error_description="${failure.detail.replaceAll(/["\\]/g, "'")}"`,
@@ -52,7 +56,12 @@ export function problemOf(failure: Failure): Problem {
     case 'cross-origin-write':
       return problem('forbidden', 403, 'Not allowed', 'A write with a session cookie has to come from the same origin.')
     case 'no-grant':
-      return problem('no-grant', 403, 'No grant', 'No grant gives this person access to Looker; ask your administrator.')
+      return problem(
+        'no-grant',
+        403,
+        'No grant',
+        'No grant gives this person access to Looker; ask your administrator.',
+      )
     case 'claim-missing':
       return problem(
         'no-grant',
@@ -61,9 +70,19 @@ export function problemOf(failure: Failure): Problem {
         `The grant "${failure.grant}" needs "${failure.claim}" for ${failure.usedBy}, and the token does not say it.`,
       )
     case 'looker-user-disabled':
-      return problem('forbidden', 403, 'Not allowed', 'This person’s Looker user is disabled; ask your Looker administrator.')
+      return problem(
+        'forbidden',
+        403,
+        'Not allowed',
+        'This person’s Looker user is disabled; ask your Looker administrator.',
+      )
     case 'looker-unavailable': {
-      const status = failure.reason === 'timeout' ? 504 : failure.reason === 'rate-limited' || failure.reason === 'breaker-open' ? 503 : 502
+      const status =
+        failure.reason === 'timeout'
+          ? 504
+          : failure.reason === 'rate-limited' || failure.reason === 'breaker-open'
+            ? 503
+            : 502
       return problem(
         'looker-unavailable',
         status,
@@ -73,7 +92,12 @@ export function problemOf(failure: Failure): Problem {
       )
     }
     case 'looker-refused':
-      return problem('looker-unavailable', 502, 'Looker refused', 'Looker refused what was asked of it; the log has more under this request id.')
+      return problem(
+        'looker-unavailable',
+        502,
+        'Looker refused',
+        'Looker refused what was asked of it; the log has more under this request id.',
+      )
     case 'app-unavailable':
       return problem(
         'app-unavailable',
@@ -82,9 +106,21 @@ export function problemOf(failure: Failure): Problem {
         'The app behind this address does not answer; try again.',
       )
     case 'store-unavailable':
-      return problem('store-unavailable', 503, 'Store not reachable', 'What is needed for this cannot be read now; try again.', retryAfter(1))
+      return problem(
+        'store-unavailable',
+        503,
+        'Store not reachable',
+        'What is needed for this cannot be read now; try again.',
+        retryAfter(1),
+      )
     case 'overloaded':
-      return problem('overloaded', 503, 'Busy', 'Too much is going on at once; try again.', retryAfter(failure.retryAfterSeconds))
+      return problem(
+        'overloaded',
+        503,
+        'Busy',
+        'Too much is going on at once; try again.',
+        retryAfter(failure.retryAfterSeconds),
+      )
     case 'too-large':
       return problem('too-large', 413, 'Too large', `The body is larger than ${failure.limitBytes} bytes.`)
     case 'audit-unavailable':

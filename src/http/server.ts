@@ -74,7 +74,8 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     [`${prefix}/session`, 'session'],
   ])
   const routeOf = (path: string): Exchange['route'] =>
-    routes.get(path) ?? (options.app === undefined || path === prefix || path.startsWith(`${prefix}/`) ? 'other' : 'app')
+    routes.get(path) ??
+    (options.app === undefined || path === prefix || path.startsWith(`${prefix}/`) ? 'other' : 'app')
 
   const begin = (request: FastifyRequest, reply: FastifyReply): Exchange => {
     const exchange: Exchange = {
@@ -207,8 +208,15 @@ function requestIdOf(request: IncomingMessage): string {
 function refuseOddFraming(request: IncomingMessage): void {
   const encoding = request.headers['transfer-encoding']
   if (encoding === undefined) return
-  if (encoding.toLowerCase() !== 'chunked' || request.httpVersion === '1.0' || request.headers['content-length'] !== undefined) {
-    throw new Refusal({ kind: 'bad-request', detail: 'the body’s length is given in a way that can be read in two ways' })
+  if (
+    encoding.toLowerCase() !== 'chunked' ||
+    request.httpVersion === '1.0' ||
+    request.headers['content-length'] !== undefined
+  ) {
+    throw new Refusal({
+      kind: 'bad-request',
+      detail: 'the body’s length is given in a way that can be read in two ways',
+    })
   }
 }
 

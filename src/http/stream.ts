@@ -43,7 +43,7 @@ export function streamExchange(options: StreamOptions): Promise<void> {
     const onDrain = (): void => controller?.resume()
 
     options.dispatcher.dispatch(
-      { method: options.method as Dispatcher.HttpMethod, path: options.path, headers: options.headers, body },
+      { method: options.method, path: options.path, headers: options.headers, body },
       {
         onRequestStart(started) {
           controller = started
@@ -111,6 +111,10 @@ function limitBody(request: IncomingMessage, limitBytes: number, refuse: (refusa
 
 function failureOf(error: Error): Refusal {
   const code = String((error as NodeJS.ErrnoException).code)
-  const reason = /TIMEOUT|ETIMEDOUT/.test(code) ? 'timeout' : /ECONNRESET|UND_ERR_SOCKET|EPIPE/.test(code) ? 'reset' : 'unreachable'
+  const reason = /TIMEOUT|ETIMEDOUT/.test(code)
+    ? 'timeout'
+    : /ECONNRESET|UND_ERR_SOCKET|EPIPE/.test(code)
+      ? 'reset'
+      : 'unreachable'
   return new Refusal({ kind: 'app-unavailable', reason }, { cause: error })
 }

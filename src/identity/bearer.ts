@@ -87,7 +87,10 @@ export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: 
     if (!issuer.keys.fresh()) throw issuerUnavailable(issuer.options.name)
     if (key === undefined) throw reject('unknown-key', 'no key of the issuer fits this token')
     await compactVerify(token, key, { algorithms: [algorithm] }).catch((cause: unknown) => {
-      throw new Refusal({ kind: 'token-rejected', reason: 'signature', detail: 'the signature does not hold' }, { cause })
+      throw new Refusal(
+        { kind: 'token-rejected', reason: 'signature', detail: 'the signature does not hold' },
+        { cause },
+      )
     })
     return identityFrom(payload, issuer.options, 'jwt', clock)
   }
@@ -99,7 +102,10 @@ export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: 
       const key = hash('sha256', asIdToken ? `id ${token}` : token, 'base64')
       const known = verdicts.get(key)
       if (known !== undefined) {
-        if (known.until > clock.now() && (known.issuer === undefined || known.issuer.keys.version() === known.keysVersion)) {
+        if (
+          known.until > clock.now() &&
+          (known.issuer === undefined || known.issuer.keys.version() === known.keysVersion)
+        ) {
           if (known.outcome instanceof Refusal) throw known.outcome
           return known.outcome
         }

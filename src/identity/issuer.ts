@@ -72,7 +72,9 @@ export function createIssuer(options: IssuerOptions): Issuer {
     )
     const said = found.serverMetadata().issuer
     if (said !== options.issuer) {
-      throw new Error(`discovery says the issuer is "${said}"; write exactly that in the configuration if it is the right one`)
+      throw new Error(
+        `discovery says the issuer is "${said}"; write exactly that in the configuration if it is the right one`,
+      )
     }
     return found
   }
@@ -80,7 +82,12 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const fetchKeys = async (): Promise<readonly JWK[]> => {
     const uri = configuration?.serverMetadata().jwks_uri
     if (uri === undefined) throw new Error('discovery names no jwks_uri')
-    const response = await fetch(uri, { method: 'GET', headers: { accept: 'application/json' }, body: undefined, redirect: 'manual' })
+    const response = await fetch(uri, {
+      method: 'GET',
+      headers: { accept: 'application/json' },
+      body: undefined,
+      redirect: 'manual',
+    })
     const set: unknown = response.status === 200 ? await response.json() : undefined
     const keys = (set as { keys?: unknown } | undefined)?.keys
     if (!Array.isArray(keys)) throw new Error(`the key set could not be read (status ${response.status})`)

@@ -71,7 +71,8 @@ export function createKeySet(deps: {
 
   const pick = (kid: string | undefined, algorithm: string): Candidate | undefined => {
     const matching = candidates.filter(
-      ({ kid: id, jwk }) => (kid === undefined || id === kid) && (jwk.alg === undefined || jwk.alg === algorithm) && fits(jwk, algorithm),
+      ({ kid: id, jwk }) =>
+        (kid === undefined || id === kid) && (jwk.alg === undefined || jwk.alg === algorithm) && fits(jwk, algorithm),
     )
     // Without a kid the choice has to be the only one: trying keys in turn is how confusions start.
     return matching.length === 1 || kid !== undefined ? matching[0] : undefined

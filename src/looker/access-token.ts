@@ -20,7 +20,12 @@ export function readAccessToken(
   askedAt: number,
 ): AccessToken {
   const { access_token: text, expires_in: seconds } = answer
-  if (typeof text !== 'string' || text === '' || typeof seconds !== 'number' || !(seconds >= 1 && seconds <= LONGEST_SECONDS)) {
+  if (
+    typeof text !== 'string' ||
+    text === '' ||
+    typeof seconds !== 'number' ||
+    !(seconds >= 1 && seconds <= LONGEST_SECONDS)
+  ) {
     throw new Refusal(
       { kind: 'looker-unavailable', reason: 'bad-answer', retryAfterSeconds: 5 },
       { cause: new Error(`Looker gave a token that cannot be used (expires_in ${JSON.stringify(seconds)})`) },

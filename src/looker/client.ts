@@ -74,7 +74,12 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
   const { clock, timeoutSeconds } = options
   const baseUrl = `${options.url.replace(/\/$/, '')}/api/4.0`
   const transport = new LookerTransport({ baseUrl, dispatcher: options.dispatcher, observe: options.observe })
-  const settings = new ApiSettings({ base_url: options.url, verify_ssl: true, timeout: timeoutSeconds, agentTag: 'sallyport' })
+  const settings = new ApiSettings({
+    base_url: options.url,
+    verify_ssl: true,
+    timeout: timeoutSeconds,
+    agentTag: 'sallyport',
+  })
   const breaker = createBreaker(clock)
   let service: AccessToken | undefined
   let renewal: Promise<AccessToken> | undefined
@@ -87,7 +92,10 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
       client_secret: options.clientSecret.current().reveal(),
     })
     const answer = await attempt('login', signal =>
-      transport.request<IAccessToken, unknown>('POST', '/login', undefined, form, undefined, { operation: 'login', signal }),
+      transport.request<IAccessToken, unknown>('POST', '/login', undefined, form, undefined, {
+        operation: 'login',
+        signal,
+      }),
     )
     return readAccessToken(answer, askedAt)
   }
@@ -109,7 +117,10 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
   const sdk = LookerNodeSDK.init40(settings, transport, new ServiceSession(settings, transport, serviceToken))
 
   /** One exchange with its deadline, its pauses for 429, and its part in the breaker's count. */
-  const attempt = async <T>(operation: string, exchange: (signal: AbortSignal) => Promise<SDKResponse<T, unknown>>): Promise<T> => {
+  const attempt = async <T>(
+    operation: string,
+    exchange: (signal: AbortSignal) => Promise<SDKResponse<T, unknown>>,
+  ): Promise<T> => {
     const deadline = clock.now() + timeoutSeconds * 1000
     for (let pauses = 0; ; pauses++) {
       breaker.check()
@@ -134,7 +145,11 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
     const pause = pausedUntil - clock.now()
     if (pause <= 0) return
     if (pausedUntil >= deadline) {
-      throw new Refusal({ kind: 'looker-unavailable', reason: 'rate-limited', retryAfterSeconds: Math.ceil(pause / 1000) })
+      throw new Refusal({
+        kind: 'looker-unavailable',
+        reason: 'rate-limited',
+        retryAfterSeconds: Math.ceil(pause / 1000),
+      })
     }
     // Those who waited together do not come back together.
     await new Promise(resolve => setTimeout(resolve, pause + Math.random() * 50))
@@ -188,12 +203,20 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
 }
 
 function isTimeout(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'TimeoutError' || /TIMEOUT/.test(String((error as NodeJS.ErrnoException).code)))
+  return (
+    error instanceof Error &&
+    (error.name === 'TimeoutError' || /TIMEOUT/.test(String((error as NodeJS.ErrnoException).code)))
+  )
 }
 
 function refusedCredentials(cause: LookerAnswer): Refusal {
   return new Refusal(
-    { kind: 'looker-refused', operation: 'login', status: cause.status, message: 'Looker does not accept looker.clientId and looker.clientSecret' },
+    {
+      kind: 'looker-refused',
+      operation: 'login',
+      status: cause.status,
+      message: 'Looker does not accept looker.clientId and looker.clientSecret',
+    },
     { cause },
   )
 }

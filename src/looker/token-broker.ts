@@ -121,7 +121,11 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
   }
 
   /** Takes the token from the store, or makes it if nobody else is at it; `replaced` is the one to be improved on. */
-  const obtain = async (scope: LookerScope, context: CallContext, replaced?: PersonToken): Promise<PersonToken | undefined> => {
+  const obtain = async (
+    scope: LookerScope,
+    context: CallContext,
+    replaced?: PersonToken,
+  ): Promise<PersonToken | undefined> => {
     const better = (token: PersonToken | undefined): token is PersonToken =>
       fits(token, scope) && token.obtainedAt > (replaced?.obtainedAt ?? Number.NEGATIVE_INFINITY)
     const shared = await look(scope)
@@ -167,11 +171,20 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
       await vault.write(place, { lookerUserId, fingerprint: scope.fingerprint, disabledUntil: 0 }, APPLIED_MILLISECONDS)
       const token = await login(scope, lookerUserId, context)
       if (token !== undefined) return token
-      throw new Refusal({ kind: 'looker-refused', operation: 'login_user', status: 404, message: 'no token for the user that was just provisioned' })
+      throw new Refusal({
+        kind: 'looker-refused',
+        operation: 'login_user',
+        status: 404,
+        message: 'no token for the user that was just provisioned',
+      })
     } catch (error) {
       if (error instanceof Refusal && error.failure.kind === 'looker-user-disabled') {
         const { lookerUserId } = error.failure
-        await vault.write(place, { lookerUserId, fingerprint: '', disabledUntil: clock.now() + DISABLED_MILLISECONDS }, DISABLED_MILLISECONDS)
+        await vault.write(
+          place,
+          { lookerUserId, fingerprint: '', disabledUntil: clock.now() + DISABLED_MILLISECONDS },
+          DISABLED_MILLISECONDS,
+        )
         await purge(scope)
       }
       throw error
@@ -179,7 +192,11 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
   }
 
   /** Undefined where Looker has no such user, or does not let it in. */
-  const login = async (scope: LookerScope, lookerUserId: string, context: CallContext): Promise<PersonToken | undefined> => {
+  const login = async (
+    scope: LookerScope,
+    lookerUserId: string,
+    context: CallContext,
+  ): Promise<PersonToken | undefined> => {
     const askedAt = clock.now()
     try {
       const answer = await explainRefusal(
@@ -227,7 +244,8 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
       deps.report('look for a token in the store', error)
       return known.token
     }
-    if (fits(current, scope)) return current.token.reveal() === known.token.token.reveal() ? known.token : remember(scope, current)
+    if (fits(current, scope))
+      return current.token.reveal() === known.token.token.reveal() ? known.token : remember(scope, current)
     forget(scope.externalUserId)
     return deps.singleFlight(flightKey(scope), () => obtainOrWait(scope, context))
   }
@@ -239,7 +257,9 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
         const now = clock.now()
         deps.observe('memory', 'hit')
         if (now >= known.refreshAt) refresh(scope, known, context)
-        return deps.shared && now - known.checkedAt >= TRUST_MEMORY_MILLISECONDS ? confirm(scope, known, context) : known.token
+        return deps.shared && now - known.checkedAt >= TRUST_MEMORY_MILLISECONDS
+          ? confirm(scope, known, context)
+          : known.token
       }
       deps.observe('memory', known === undefined ? 'miss' : 'stale')
       return deps.singleFlight(flightKey(scope), () => obtainOrWait(scope, context))
@@ -271,6 +291,7 @@ function parseToken(value: unknown): PersonToken | undefined {
 
 function parseUser(value: unknown): { lookerUserId: string; fingerprint: string; disabledUntil: number } | undefined {
   const { lookerUserId, fingerprint, disabledUntil } = value as Record<string, unknown>
-  if (typeof lookerUserId !== 'string' || typeof fingerprint !== 'string' || typeof disabledUntil !== 'number') return undefined
+  if (typeof lookerUserId !== 'string' || typeof fingerprint !== 'string' || typeof disabledUntil !== 'number')
+    return undefined
   return { lookerUserId, fingerprint, disabledUntil }
 }

@@ -21,7 +21,11 @@ export function compileRules(rules: readonly RuleOptions[] | undefined): RuleBoo
   const compiled = rules.map((options, index) => {
     const mismatch = compileWho(options)
     return {
-      rule: { name: `rules[${index}]`, access: options.access, admits: identity => mismatch(identity) === undefined } satisfies AccessRule,
+      rule: {
+        name: `rules[${index}]`,
+        access: options.access,
+        admits: identity => mismatch(identity) === undefined,
+      } satisfies AccessRule,
       path: new RegExp(`^(?:${options.paths.map(sourceOf).join('|')})$`),
       methods: options.methods === undefined ? undefined : new Set(options.methods),
     }

@@ -24,7 +24,8 @@ export function compileWho(options: WhoOptions): Mismatch {
   if (emails !== undefined) {
     const matchers = emails.map(compileEmail)
     checks.push(({ email }) => {
-      if (email === undefined) return `needs an e-mail address that matches ${list(emails)}; the token has none that is verified`
+      if (email === undefined)
+        return `needs an e-mail address that matches ${list(emails)}; the token has none that is verified`
       return matchers.some(matches => matches(email.toLowerCase()))
         ? undefined
         : `needs an e-mail address that matches ${list(emails)}; the person has ${email}`

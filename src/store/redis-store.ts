@@ -129,7 +129,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         },
       }
     },
-    awaitRelease: (key, milliseconds) => room.wait(key, Math.min(milliseconds, POLL_MILLISECONDS * (1 + Math.random()))),
+    awaitRelease: (key, milliseconds) =>
+      room.wait(key, Math.min(milliseconds, POLL_MILLISECONDS * (1 + Math.random()))),
     announce: key => publish(announcedChannel, key),
     onAnnounced(listener) {
       listeners.push(listener)

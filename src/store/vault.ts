@@ -34,7 +34,8 @@ export function createVault({ store, sealer }: { store: Store; sealer: Sealer })
   const namesOf = ({ kind, owner }: Place): readonly string[] => sealer.names(`${kind}\n${owner}`)
   const nameOf = (place: Place): string => namesOf(place)[0] ?? ''
   const contextOf = (name: string, { kind, owner }: Place): string => `${name}\n${kind}\n${owner}`
-  const seal = (name: string, place: Place, value: unknown): Buffer => sealer.seal(JSON.stringify(value), contextOf(name, place))
+  const seal = (name: string, place: Place, value: unknown): Buffer =>
+    sealer.seal(JSON.stringify(value), contextOf(name, place))
 
   return {
     nameOf,

@@ -34,7 +34,11 @@ export interface Metrics {
   render(openMetrics: boolean): Promise<{ type: string; body: string }>
 }
 
-export function createMetrics(options: { version: string; issuers: readonly string[]; rules: readonly string[] }): Metrics {
+export function createMetrics(options: {
+  version: string
+  issuers: readonly string[]
+  rules: readonly string[]
+}): Metrics {
   const registry = new Registry<OpenMetricsContentType>()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -46,15 +50,28 @@ export function createMetrics(options: { version: string; issuers: readonly stri
     new Gauge({ name: `sallyport_${name}`, help, labelNames, registers })
 
   const requests = counter('http_requests_total', 'Requests answered.', ['route', 'method', 'code'])
-  const durations = histogram('http_request_duration_seconds', 'Time to the end of the answer.', REQUEST_BUCKETS, ['route', 'code_class'])
-  const overhead = histogram('overhead_seconds', 'Time to the end of the answer less the time of the upstream.', OVERHEAD_BUCKETS)
+  const durations = histogram('http_request_duration_seconds', 'Time to the end of the answer.', REQUEST_BUCKETS, [
+    'route',
+    'code_class',
+  ])
+  const overhead = histogram(
+    'overhead_seconds',
+    'Time to the end of the answer less the time of the upstream.',
+    OVERHEAD_BUCKETS,
+  )
   const auth = counter('auth_total', 'Credentials judged.', ['method', 'result', 'reason'])
   const decisions = counter('policy_decisions_total', 'Decisions of the rules.', ['decision', 'rule'])
   const exchanges = counter('token_exchange_total', 'Token exchanges.', ['result', 'reason'])
   const cache = counter('token_cache_total', 'Looks for a Looker token.', ['tier', 'result'])
-  const remaining = histogram('token_remaining_seconds', 'What a Looker token had left when it was handed out.', REMAINING_BUCKETS)
+  const remaining = histogram(
+    'token_remaining_seconds',
+    'What a Looker token had left when it was handed out.',
+    REMAINING_BUCKETS,
+  )
   const lookerRequests = counter('looker_requests_total', 'Calls to Looker.', ['operation', 'code'])
-  const lookerDurations = histogram('looker_request_duration_seconds', 'Time of calls to Looker.', REQUEST_BUCKETS, ['operation'])
+  const lookerDurations = histogram('looker_request_duration_seconds', 'Time of calls to Looker.', REQUEST_BUCKETS, [
+    'operation',
+  ])
   const upstreamErrors = counter('upstream_errors_total', 'Calls that got no answer.', ['upstream', 'reason'])
   const store = histogram('store_command_duration_seconds', 'Time of Redis commands.', STORE_BUCKETS, ['command'])
   const jwks = gauge('jwks_last_success_timestamp_seconds', 'When an issuer’s keys were last fetched.', ['issuer'])
@@ -101,7 +118,9 @@ export function createMetrics(options: { version: string; issuers: readonly stri
     jwksFetched: (issuer, seconds) => jwks.set({ issuer }, seconds),
     audit: (result, count) => audited.inc({ result }, count),
     async render(openMetrics) {
-      registry.setContentType(openMetrics ? Registry.OPENMETRICS_CONTENT_TYPE : (Registry.PROMETHEUS_CONTENT_TYPE as never))
+      registry.setContentType(
+        openMetrics ? Registry.OPENMETRICS_CONTENT_TYPE : (Registry.PROMETHEUS_CONTENT_TYPE as never),
+      )
       return { type: registry.contentType, body: await registry.metrics() }
     },
   }

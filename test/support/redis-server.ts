@@ -17,7 +17,9 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
-export async function startRedisServer(options: { appendOnly?: boolean; args?: readonly string[] } = {}): Promise<RedisServer> {
+export async function startRedisServer(
+  options: { appendOnly?: boolean; args?: readonly string[] } = {},
+): Promise<RedisServer> {
   const port = await freePort()
   const directory = await mkdtemp(join(tmpdir(), 'sallyport-redis-'))
   let child: ChildProcess | undefined

@@ -4,7 +4,11 @@ import { pino } from 'pino'
 import { inject } from 'vitest'
 import { stringify } from 'yaml'
 import { type DemoIssuer, type DemoIssuerOptions, startIssuer } from '../../demo/issuer/issuer.ts'
-import { type EmulatedLooker, type EmulatedLookerOptions, startEmulatedLooker } from '../../demo/looker/emulated-looker.ts'
+import {
+  type EmulatedLooker,
+  type EmulatedLookerOptions,
+  startEmulatedLooker,
+} from '../../demo/looker/emulated-looker.ts'
 import { type SampleApp, startSampleApp } from '../../demo/sample-app/app.ts'
 import { createSallyport, type Sallyport } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/load.ts'
@@ -26,7 +30,12 @@ export const GRANTS = [
     permissions: ['access_data', 'see_looks', 'see_user_dashboards', 'explore'],
     models: ['thelook'],
   },
-  { name: 'viewer', groups: ['viewers'], permissions: ['access_data', 'see_looks', 'see_user_dashboards'], models: ['thelook'] },
+  {
+    name: 'viewer',
+    groups: ['viewers'],
+    permissions: ['access_data', 'see_looks', 'see_user_dashboards'],
+    models: ['thelook'],
+  },
 ]
 
 /** A configuration as it would be written, as an object. */
@@ -54,7 +63,11 @@ export async function startSidecar(
   written: Written,
   options: { env?: Record<string, string>; clock?: Clock; awaitReady?: boolean } = {},
 ): Promise<Sidecar> {
-  const { config, secrets } = parseConfig(stringify(written), { LOOKER_SECRET: 'looker-secret', ...SEAL_KEYS, ...options.env })
+  const { config, secrets } = parseConfig(stringify(written), {
+    LOOKER_SECRET: 'looker-secret',
+    ...SEAL_KEYS,
+    ...options.env,
+  })
   let auditText = ''
   let logText = ''
   const stream = new PassThrough()
@@ -154,4 +167,9 @@ export function redisUrl(): string {
   const missing = inject('redisMissing')
   if (missing !== '') throw new Error(missing)
   return inject('redisUrl')
+}
+
+/** The answer's body, as JSON. */
+export async function json(response: Response | Promise<Response>): Promise<Record<string, unknown>> {
+  return (await (await response).json()) as Record<string, unknown>
 }

@@ -54,7 +54,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
         response: reply.raw,
         own: corsHeaders(reply),
         maxBodyBytes: options.maxBodyBytes,
-        takeOver: () => reply.hijack(),
+        takeOver: () => void reply.hijack(),
       })
     } finally {
       exchange.upstreamMilliseconds = performance.now() - started

@@ -13,10 +13,7 @@ export interface IssuedToken {
 
 export interface IssueTokenDeps {
   scopeOf(identity: Identity): LookerScope
-  tokenFor(
-    scope: LookerScope,
-    context: { requestId: string },
-  ): PersonTokenLike | Promise<PersonTokenLike>
+  tokenFor(scope: LookerScope, context: { requestId: string }): PersonTokenLike | Promise<PersonTokenLike>
   /** What is left of the token's useful life, never past `notAfter`. */
   expiresIn(token: PersonTokenLike, notAfter: number): number
   observeRemaining(seconds: number): void
@@ -30,7 +27,9 @@ interface PersonTokenLike {
 }
 
 /** From identity to grant to token: the one way in which every endpoint gets a person's Looker token. */
-export function createTokenIssuer(deps: IssueTokenDeps): (exchange: Exchange, identity: Identity) => Promise<IssuedToken> {
+export function createTokenIssuer(
+  deps: IssueTokenDeps,
+): (exchange: Exchange, identity: Identity) => Promise<IssuedToken> {
   return async (exchange, identity) => {
     const scope = deps.scopeOf(identity)
     exchange.grant = scope.grant

@@ -65,7 +65,12 @@ export async function tokenExchangeRoute(scope: FastifyInstance, options: TokenE
     const identity = await options.verify(subjectToken, form.get('subject_token_type') === `${TOKEN_TYPE}id_token`)
     exchange.identity = identity
     const grant = options.grantOf(identity)
-    if (form.get('scope')?.split(' ').some(one => one !== grant) === true) {
+    if (
+      form
+        .get('scope')
+        ?.split(' ')
+        .some(one => one !== grant) === true
+    ) {
       throw new OAuthError('invalid_scope', `this person holds the scope '${grant}' and no other`)
     }
     const issued = await options.issue(exchange, identity)
@@ -116,7 +121,8 @@ function readSubject(form: ReadonlyMap<string, string>, lookerUrl: string): stri
   }
   if (form.has('actor_token')) throw new OAuthError('invalid_request', 'delegation with an actor_token is not offered')
   const audience = form.get('audience')
-  if (audience !== undefined && audience !== 'looker') throw new OAuthError('invalid_target', 'the only audience is "looker"')
+  if (audience !== undefined && audience !== 'looker')
+    throw new OAuthError('invalid_target', 'the only audience is "looker"')
   const resource = form.get('resource')
   if (resource !== undefined && !isSameResource(resource, lookerUrl)) {
     throw new OAuthError('invalid_target', 'the only resource is the URL of Looker, absolute and without a fragment')
@@ -128,7 +134,12 @@ function isSameResource(resource: string, lookerUrl: string): boolean {
   return resource.replace(/\/$/, '') === lookerUrl.replace(/\/$/, '')
 }
 
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, options: TokenExchangeOptions): FastifyReply {
+function answerError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: TokenExchangeOptions,
+): FastifyReply {
   const exchange = exchangeOf(request)
   if (error instanceof OAuthError) {
     exchange.decision = 'denied'
@@ -142,7 +153,13 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     exchange.decision = 'failed'
     exchange.reason = failure?.kind ?? 'internal'
     options.observe('error', exchange.reason)
-    return sendError(reply, 500, 'server_error', failure === undefined ? INTERNAL.detail : problemOf(failure).detail, 'internal')
+    return sendError(
+      reply,
+      500,
+      'server_error',
+      failure === undefined ? INTERNAL.detail : problemOf(failure).detail,
+      'internal',
+    )
   }
   const problem = problemOf(failure)
   const unavailable = problem.status >= 500
@@ -156,7 +173,13 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   return sendError(reply, 400, 'invalid_request', problem.detail, problem.kind)
 }
 
-function sendError(reply: FastifyReply, status: number, error: OAuthErrorCode, description: string, kind: string): FastifyReply {
+function sendError(
+  reply: FastifyReply,
+  status: number,
+  error: OAuthErrorCode,
+  description: string,
+  kind: string,
+): FastifyReply {
   // RFC 6749 §5.2: neither quotes nor backslashes in a description.
   const error_description = description.replaceAll(/["\\]/g, "'").replaceAll(/[^\x20-\x7e]/g, "'")
   return sendJson(reply.header('pragma', 'no-cache'), status, { error, error_description, problem: urnOf(kind) })
