@@ -2,7 +2,7 @@ export type Value = string | number | null
 export type Row = Readonly<Record<string, Value>>
 
 const ORDERS = 360
-const REGIONS = ['North', 'South', 'East', 'West']
+const REGIONS = ['EMEA', 'AMER', 'APAC', 'LATAM']
 const STATUSES = ['complete', 'complete', 'complete', 'shipped', 'processing', 'returned', 'cancelled']
 const BRANDS = ['Alder', 'Birch', 'Cedar', 'Dogwood', 'Elm']
 const CATEGORIES = ['Coats', 'Shirts', 'Shoes']

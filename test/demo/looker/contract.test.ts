@@ -23,7 +23,7 @@ const EMBED_USER = {
   models: ['thelook'],
   group_ids: ['8'],
   external_group_id: 'corp',
-  user_attributes: { region: 'North' },
+  user_attributes: { region: 'EMEA' },
 }
 
 function operationsOfTheEmulator() {
@@ -98,7 +98,7 @@ withDescription('every operation answers success as described, with no member th
   await ask('GET', `/users/${id}/credentials_api3`)
   await ask('GET', `/users/${id}/credentials_api3/${key}`)
   await ask('DELETE', `/users/${id}/credentials_api3/${key}`)
-  await ask('POST', '/embed/sso_url', { ...EMBED_USER, target_url: `${looker.url}/dashboards/1?Region=North` })
+  await ask('POST', '/embed/sso_url', { ...EMBED_USER, target_url: `${looker.url}/dashboards/1?Region=EMEA` })
   await ask('DELETE', `/embed/cookieless_session/${reference}`)
 
   await ask('GET', '/versions')

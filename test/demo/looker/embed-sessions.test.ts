@@ -26,7 +26,7 @@ test('acquire makes the embed user and answers four tokens with their lives', as
     first_name: 'Ann',
     group_ids: ['8', '404'],
     external_group_id: 'corp',
-    user_attributes: { region: 'North', seats: 3 },
+    user_attributes: { region: 'EMEA', seats: 3 },
   })
   expect(answer.json).toEqual({
     authentication_token: expect.any(String),
@@ -45,7 +45,7 @@ test('acquire makes the embed user and answers four tokens with their lives', as
     permissions: ['access_data'],
     models: ['thelook'],
     groupIds: ['1', '8'],
-    attributes: { region: 'North', seats: '3' },
+    attributes: { region: 'EMEA', seats: '3' },
   })
 })
 
@@ -91,7 +91,7 @@ test("somebody else's reference is not found", async () => {
 })
 
 test('a new session of the same person ends the old one and replaces its grants', async () => {
-  const { looker, admin, reference } = await openAcquired({ ...ANN, user_attributes: { region: 'North' } })
+  const { looker, admin, reference } = await openAcquired({ ...ANN, user_attributes: { region: 'EMEA' } })
   await acquire(admin, { ...ANN, permissions: ['see_looks'], models: ['finance'] })
   expect(looker.sessions.count()).toBe(1)
   expect(looker.users.find('ann')).toMatchObject({ permissions: ['see_looks'], models: ['finance'], attributes: {} })
@@ -178,13 +178,13 @@ test('an authentication token starts one iframe within thirty seconds', () => {
 
 test('a signed URL is of the target page, differs each time, and creates the user only when used', async () => {
   const { looker, admin } = await openAcquired()
-  const body = { ...ANN, external_user_id: 'ben', target_url: 'https://looker.example.com/dashboards/1?Region=North' }
+  const body = { ...ANN, external_user_id: 'ben', target_url: 'https://looker.example.com/dashboards/1?Region=EMEA' }
   const [first, second] = [await sign(body), await sign(body)]
   async function sign(definition: object) {
     return new URL(memberOf(await admin.request('POST', '/embed/sso_url', definition), 'url'))
   }
   expect(first.origin).toBe('https://looker.example.com')
-  expect(decodeURIComponent(first.pathname)).toBe('/login/embed//embed/dashboards/1?Region=North')
+  expect(decodeURIComponent(first.pathname)).toBe('/login/embed//embed/dashboards/1?Region=EMEA')
   expect(first.searchParams.get('nonce')).not.toBe(second.searchParams.get('nonce'))
   expect(looker.users.find('ben')).toBeUndefined()
 })

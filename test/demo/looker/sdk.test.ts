@@ -109,7 +109,7 @@ test("Looker's own SDK logs in, provisions a person, and queries as them", async
       external_user_id: 'corp|ann',
       permissions: ['access_data', 'explore'],
       models: ['thelook'],
-      user_attributes: { region: 'West' },
+      user_attributes: { region: 'LATAM' },
     }),
   )
   const user = await admin.ok(admin.user_for_credential('embed', 'corp|ann', 'id'))
@@ -121,7 +121,7 @@ test("Looker's own SDK logs in, provisions a person, and queries as them", async
       body: { model: 'thelook', view: 'orders', fields: ['orders.region', 'orders.count'] },
     }),
   )
-  expect(rows).toEqual([{ 'orders.region': 'West', 'orders.count': expect.any(Number) }])
+  expect(rows).toEqual([{ 'orders.region': 'LATAM', 'orders.count': expect.any(Number) }])
   await ann.ok(ann.logout())
   await expect(ann.ok(ann.me())).rejects.toThrow('Requires authentication.')
 })
