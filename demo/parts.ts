@@ -67,7 +67,7 @@ export async function startDemo(): Promise<DemoParts> {
     secrets,
     version: 'demo',
     log: pino({ level: 'warn' }, process.stderr),
-    print: text => audit.push(...text.trimEnd().split('\n')),
+    print: text => audit.push(...text.toString().trimEnd().split('\n')),
   })
   const adminUrl = await sallyport.admin.listen({ host: '127.0.0.1', port: adminPort })
   await sallyport.proxy.listen({ host: '127.0.0.1', port: proxyPort })

@@ -54,7 +54,7 @@ export interface SallyportOptions {
   readonly log: Log
   readonly clock?: Clock
   /** Where audit lines go besides the file; standard output. */
-  readonly print?: (text: string) => void
+  readonly print?: (text: Buffer) => void
 }
 
 const constant = (value: string): SecretSource => {

@@ -3,6 +3,8 @@ import { dirname } from 'node:path'
 import { CHAIN_START, type ChainState, readLineEnd } from './chain.ts'
 
 const TAIL_BYTES = 65_536
+/** The head may lag behind the log by this much; it is exact once the log is closed. */
+const HEAD_MILLISECONDS = 250
 
 /** Beside the log, how far it was written: `sequence crc seal`. Without it lines cut off the end would not be missed. */
 export function headFileOf(file: string): string {
@@ -19,7 +21,7 @@ export interface FileSink {
   /** Where the chain goes on: behind the last complete line of the file. */
   readonly resumed: ChainState
   /** Resolves when the system took the text. */
-  append(text: string, state: ChainState): Promise<void>
+  append(text: Buffer, state: ChainState): Promise<void>
   close(): Promise<void>
 }
 
@@ -36,6 +38,15 @@ export async function openFileSink(file: string): Promise<FileSink> {
   })
   let length = (await handle.stat()).size
   let torn = false
+  let written: ChainState | undefined
+  let headTimer: NodeJS.Timeout | undefined
+  const writeHead = async (): Promise<void> => {
+    clearTimeout(headTimer)
+    headTimer = undefined
+    if (written === undefined) return
+    const line = `${written.sequence} ${written.crc.toString(16)} ${written.seal}`
+    await head.write(`${line.padEnd(80)}\n`, 0)
+  }
   return {
     resumed: resume(text),
     async append(batch, state) {
@@ -43,12 +54,16 @@ export async function openFileSink(file: string): Promise<FileSink> {
       if (torn) await handle.truncate(length)
       torn = true
       await handle.appendFile(batch)
-      length += Buffer.byteLength(batch)
+      length += batch.length
       torn = false
-      const line = `${state.sequence} ${state.crc.toString(16)} ${state.seal}`
-      await head.write(`${line.padEnd(80)}\n`, 0)
+      written = state
+      headTimer ??= setTimeout(() => {
+        // A head that lags is all that comes of it, and the next batch tries again.
+        writeHead().catch(() => {})
+      }, HEAD_MILLISECONDS)
     },
     async close() {
+      await writeHead()
       await handle.close()
       await head.close()
     },

@@ -24,7 +24,7 @@ export interface AuditLog {
 export interface AuditLogDeps {
   readonly write: OcsfWriter
   /** Standard output; gets every line once. */
-  readonly print: (text: string) => void
+  readonly print: (text: Buffer) => void
   readonly file: FileSink | undefined
   /** The key of the chain; without it the chain is not keyed. */
   readonly key: Buffer | undefined
@@ -39,7 +39,7 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
   let { sequence } = state
   let pending: string[] = []
   /** Closed batches that the file has not taken yet. */
-  let unwritten: { text: string; state: ChainState; count: number }[] = []
+  let unwritten: { text: Buffer; state: ChainState; count: number }[] = []
   let kept = 0
   let failing = false
   let timer: NodeJS.Timeout | undefined
@@ -59,9 +59,10 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
         const count = pending.length
         pending = []
         state = batch.state
-        unwritten.push({ ...batch, count })
+        const text = Buffer.from(batch.text)
+        unwritten.push({ text, state, count })
         kept += count
-        deps.print(batch.text)
+        deps.print(text)
       }
       const next = unwritten[0]
       if (next === undefined) return

@@ -33,7 +33,7 @@ export function createOcsfWriter(options: { instance: string; version: string })
     `"metadata":{"version":"1.3.0","product":{"name":"Sallyport","vendor_name":"Sallyport",` +
     `"version":${JSON.stringify(options.version)}},"uid":"${options.instance}-`
   const heads = new Map<string, string>()
-  const actors = new WeakMap<Identity, string>()
+  const actors = new WeakMap<Identity, { actor: string; user: string }>()
 
   const headOf = ({ category, activity, decision }: AuditEvent): string => {
     const key = `${category} ${activity} ${decision}`
@@ -49,13 +49,23 @@ export function createOcsfWriter(options: { instance: string; version: string })
     heads.set(key, head)
     return head
   }
-  const actorOf = (identity: Identity): string => {
+  const actorOf = (identity: Identity): { actor: string; user: string } => {
     const known = actors.get(identity)
     if (known !== undefined) return known
     const user = { uid: identity.subject, email_addr: identity.email, name: identity.name, domain: identity.issuer }
-    const text = `"actor":${JSON.stringify({ user, idp: { name: identity.issuer, uid: identity.issuerUrl } })},"user":${JSON.stringify(user)},`
+    const text = {
+      actor: `"actor":${JSON.stringify({ user, idp: { name: identity.issuer, uid: identity.issuerUrl } })},`,
+      // The class 3002 names its user once more.
+      user: `"user":${JSON.stringify(user)},`,
+    }
     actors.set(identity, text)
     return text
+  }
+
+  const whoOf = ({ identity, category }: AuditEvent): string => {
+    if (identity === undefined) return `"actor":{"user":{"uid":"","name":"anonymous"}},`
+    const { actor, user } = actorOf(identity)
+    return category === 'authentication' ? actor + user : actor
   }
 
   return (event, sequence) => {
@@ -68,9 +78,8 @@ export function createOcsfWriter(options: { instance: string; version: string })
       `{"stream":"audit","time":${event.time},${headOf(event)}` +
       `"status_code":"${event.status}","status_detail":"${event.reason}","duration":${event.durationMilliseconds},` +
       `${metadata}${sequence}","correlation_uid":"${event.requestId}","sequence":${sequence}},` +
-      (event.identity === undefined ? `"actor":{"user":{"uid":"","name":"anonymous"}},` : actorOf(event.identity)) +
-      `"src_endpoint":{"ip":"${event.sourceIp}"},"api":{"operation":${JSON.stringify(event.operation)},` +
-      `"request":{"uid":"${event.requestId}"}},` +
+      whoOf(event) +
+      `"src_endpoint":{"ip":"${event.sourceIp}"},"api":{"operation":${JSON.stringify(event.operation)}},` +
       `"resources":[{"type":"${event.resource.type}","name":${JSON.stringify(event.resource.name)}}],"unmapped":{${unmapped}}`
     )
   }

@@ -34,6 +34,8 @@ export interface Exchange {
   reason: string
   decision: 'allowed' | 'denied' | 'failed'
   upstreamMilliseconds: number
+  /** Called once the response has closed. */
+  onClosed: (() => void) | undefined
   /** The audit event was written before the answer. */
   audited: boolean
 }

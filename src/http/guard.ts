@@ -4,8 +4,6 @@ import type { Identity } from '../core/identity.ts'
 import { type AccessRule, Permit } from '../core/permit.ts'
 import { type Exchange, exchangeOf } from './exchange.ts'
 
-const BEARER = /^bearer +(\S+) *$/i
-
 export interface GuardDeps {
   verify(token: string): Identity | Promise<Identity>
   /** The rule for a request; undefined where none matches. */
@@ -50,8 +48,13 @@ export function createGuard(deps: GuardDeps): onRequestHookHandler {
     const exchange = exchangeOf(request)
     const rule = deps.ruleFor(exchange)
     deps.ensureAudit()
+    const token = bearerOf(exchange)
+    const misplaced = misplacedToken(exchange, token)
+    if (misplaced !== undefined) {
+      observeFailure(deps, misplaced)
+      throw new Refusal(misplaced)
+    }
     try {
-      const token = bearerOf(exchange)
       if (token === undefined) deps.observeAuth('none', 'refused', 'no-credentials')
       pending = token === undefined ? undefined : deps.verify(token)
     } catch (error) {
@@ -75,22 +78,24 @@ export function createGuard(deps: GuardDeps): onRequestHookHandler {
   }
 }
 
-/** RFC 6750 §2: one way of sending the token, and never the query, which ends up in logs and histories. */
-function bearerOf({ headers, target }: Exchange): string | undefined {
-  const token = headers?.authorization === undefined ? undefined : BEARER.exec(headers.authorization)?.[1]
+function bearerOf({ headers }: Exchange): string | undefined {
+  const written = headers?.authorization
+  if (written === undefined || written.slice(0, 7).toLowerCase() !== 'bearer ') return undefined
+  const token = written.slice(7).trim()
+  return token === '' ? undefined : token
+}
+
+/** RFC 6750 §2: one way of sending the token, and never the query, which ends up in logs and histories: the app's too. */
+function misplacedToken({ target }: Exchange, token: string | undefined): Failure | undefined {
   const query = target?.query ?? ''
-  if (query.length > 1 && hasAccessToken(query)) {
-    throw new Refusal(
-      token === undefined
-        ? {
-            kind: 'token-rejected',
-            reason: 'malformed',
-            detail: 'a token is not accepted in the query; send it in the Authorization header',
-          }
-        : { kind: 'bad-request', detail: 'a token is sent in more than one way' },
-    )
-  }
-  return token
+  if (query.length < 2 || !hasAccessToken(query)) return undefined
+  return token === undefined
+    ? {
+        kind: 'token-rejected',
+        reason: 'malformed',
+        detail: 'a token is not accepted in the query; send it in the Authorization header',
+      }
+    : { kind: 'bad-request', detail: 'a token is sent in more than one way' }
 }
 
 function hasAccessToken(query: string): boolean {

@@ -97,11 +97,15 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       reason: 'endpoint',
       decision: 'allowed',
       upstreamMilliseconds: 0,
+      onClosed: undefined,
       audited: false,
     }
     exchangeDecorator.set(request, exchange)
     options.onBegin()
-    reply.raw.once('close', () => options.onEnd(exchange, reply.raw.statusCode))
+    reply.raw.once('close', () => {
+      exchange.onClosed?.()
+      options.onEnd(exchange, reply.raw.statusCode)
+    })
     if (options.stopping()) reply.raw.shouldKeepAlive = false
     return exchange
   }
@@ -119,7 +123,8 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       .header('content-type', PROBLEM_TYPE)
       .header('cache-control', 'no-store')
       .header('x-request-id', exchange.requestId)
-      .send(renderProblem(problem, exchange.requestId))
+      // As bytes: to text Fastify puts a charset, which RFC 9457's media type does not have.
+      .send(Buffer.from(renderProblem(problem, exchange.requestId)))
   }
   server.setErrorHandler((error, request, reply) => answer(error, request, reply))
   server.setNotFoundHandler((request, reply) => answer(new Refusal({ kind: 'not-found' }), request, reply))

@@ -15,6 +15,8 @@ export interface StreamOptions {
   readonly maxBodyBytes: number | undefined
   /** Called once, before anything is written to the response, or when there is nobody left to write to. */
   readonly takeOver: () => void
+  /** Takes what is to be called when the response has closed, whether its end was sent or its reader went away. */
+  readonly onClosed: (listener: () => void) => void
 }
 
 /**
@@ -36,11 +38,9 @@ export function streamExchange(options: StreamOptions): Promise<void> {
         controller?.abort(refusal)
       })
     }
-    const onClose = (): void => {
+    options.onClosed(() => {
       if (!response.writableFinished) controller?.abort(new Error('the client went away'))
-    }
-    response.once('close', onClose)
-    const onDrain = (): void => controller?.resume()
+    })
 
     options.dispatcher.dispatch(
       { method: options.method, path: options.path, headers: options.headers, body },
@@ -53,7 +53,6 @@ export function streamExchange(options: StreamOptions): Promise<void> {
           // Interim answers (1xx) concern the connection to the upstream.
           if (status < 200) return
           options.takeOver()
-          response.on('drain', onDrain)
           const setByUs = own === undefined ? undefined : new Set(Object.keys(own))
           const headers = responseHeaders(started.rawHeaders as Buffer[], setByUs)
           if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
@@ -65,16 +64,16 @@ export function streamExchange(options: StreamOptions): Promise<void> {
         },
         onResponseData(started, chunk) {
           flowing = true
-          if (!response.write(chunk)) started.pause()
+          if (response.write(chunk)) return
+          started.pause()
+          response.once('drain', () => started.resume())
         },
         onResponseEnd() {
           flowing = true
-          response.removeListener('close', onClose)
           response.end()
           resolve()
         },
         onResponseError(_controller, error) {
-          response.removeListener('close', onClose)
           if (response.headersSent || response.destroyed) {
             if (!response.headersSent) options.takeOver()
             response.destroy()

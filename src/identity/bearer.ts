@@ -3,7 +3,7 @@ import { compactVerify } from 'jose'
 import type { Clock } from '../core/clock.ts'
 import { Refusal } from '../core/failure.ts'
 import type { Identity } from '../core/identity.ts'
-import { CLOCK_SKEW_SECONDS, identityFrom, reject } from './claims.ts'
+import { identityFrom, reject } from './claims.ts'
 import { looksLikeJws, MAX_TOKEN_BYTES, parseCompactJws } from './compact-jws.ts'
 import { introspect, issuerUnavailable } from './introspection.ts'
 import type { Issuer } from './issuer.ts'
@@ -55,8 +55,7 @@ export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: 
     if (!isJws && !introspects) throw reject('malformed', 'the token is not a JWT, and no issuer offers introspection')
     try {
       const identity = await (isJws ? verifyJwt(token, asIdToken) : introspect(token, issuers))
-      const end = identity.expiresAt + CLOCK_SKEW_SECONDS * 1000
-      remember(key, identity, Math.min(clock.now() + REMEMBER_MILLISECONDS, end))
+      remember(key, identity, Math.min(clock.now() + REMEMBER_MILLISECONDS, identity.expiresAt))
       return identity
     } catch (error) {
       if (!isJws && error instanceof Refusal && error.failure.kind === 'token-rejected') {
@@ -99,7 +98,8 @@ export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: 
     verify(token, asIdToken = false) {
       if (token.length > MAX_TOKEN_BYTES) throw reject('too-long', `the token is longer than ${MAX_TOKEN_BYTES} bytes`)
       // By the hash of all of it: a prefix or the signature alone can be shared by two tokens. An ID token let in as one is no access token.
-      const key = hash('sha256', asIdToken ? `id ${token}` : token, 'base64')
+      const digest = hash('sha256', token, 'base64')
+      const key = asIdToken ? `id ${digest}` : digest
       const known = verdicts.get(key)
       if (known !== undefined) {
         if (

@@ -1,4 +1,4 @@
-import { tokenIntrospection } from 'openid-client'
+import { ClientError, tokenIntrospection } from 'openid-client'
 import { Refusal } from '../core/failure.ts'
 import type { Identity } from '../core/identity.ts'
 import { identityFrom, reject } from './claims.ts'
@@ -26,6 +26,7 @@ export async function introspect(token: string, issuers: readonly Issuer[]): Pro
     try {
       answer = await tokenIntrospection(configuration, token, { token_type_hint: 'access_token' })
     } catch (error) {
+      if (hasOddActive(error)) continue
       options.report(error)
       unavailable ??= issuerUnavailable(options.name, error)
       continue
@@ -35,6 +36,13 @@ export async function introspect(token: string, issuers: readonly Issuer[]): Pro
     return identityFrom({ ...answer, iss: answer.iss ?? options.issuer }, options, 'introspection', options.clock)
   }
   throw unavailable ?? reject('inactive', 'no issuer knows this token')
+}
+
+/** Whether the library stumbled over an answer whose `active` is no boolean: an answer, and not a yes. */
+function hasOddActive(error: unknown): boolean {
+  if (!(error instanceof ClientError) || !(error.cause instanceof Error)) return false
+  const { body } = (error.cause.cause ?? {}) as { body?: unknown }
+  return typeof body === 'object' && body !== null && Object.hasOwn(body, 'active')
 }
 
 export function issuerUnavailable(issuer: string, cause?: unknown): Refusal {

@@ -4,7 +4,7 @@ import { type Dispatcher, fetch as undiciFetch } from 'undici'
 import type { Clock } from '../core/clock.ts'
 import type { SecretSource } from '../core/secret.ts'
 import type { Expectations } from './claims.ts'
-import { createKeySet, type KeySet } from './key-set.ts'
+import { createKeySet, type KeySet, REFRESH_MILLISECONDS } from './key-set.ts'
 
 /** The deadline of one call to an issuer. */
 const TIMEOUT_SECONDS = 5
@@ -29,7 +29,10 @@ export interface Issuer {
   readonly keys: KeySet
   /** Undefined until discovery succeeded. */
   configuration(): oidc.Configuration | undefined
-  /** Goes on trying in the background, with growing and jittered pauses, until discovery and keys are there. */
+  /**
+   * Fetches discovery and keys in the background, with growing and jittered pauses until they are there, and the keys
+   * again and again: those of a sidecar that nobody calls must not grow too old for it to be ready.
+   */
   start(): void
   /** Resolves when discovery and keys have been had once. */
   readonly loaded: Promise<void>
@@ -80,8 +83,13 @@ export function createIssuer(options: IssuerOptions): Issuer {
   }
 
   const fetchKeys = async (): Promise<readonly JWK[]> => {
-    const uri = configuration?.serverMetadata().jwks_uri
+    configuration ??= await discover()
+    const uri = configuration.serverMetadata().jwks_uri
     if (uri === undefined) throw new Error('discovery names no jwks_uri')
+    // Keys that anyone on the way could replace are no keys.
+    if (options.issuer.startsWith('https:') && !uri.startsWith('https:')) {
+      throw new Error('discovery names a jwks_uri that is not https:')
+    }
     const response = await fetch(uri, {
       method: 'GET',
       headers: { accept: 'application/json' },
@@ -96,20 +104,19 @@ export function createIssuer(options: IssuerOptions): Issuer {
 
   const keys = createKeySet({ fetchKeys, algorithms: options.algorithms, clock: options.clock, report: options.report })
 
-  const attempt = async (pause: number): Promise<void> => {
+  const attempt = async (retryPause: number): Promise<void> => {
+    let pause = REFRESH_MILLISECONDS
+    let next = FIRST_RETRY_MILLISECONDS
     try {
-      configuration ??= await discover().catch((error: unknown) => {
-        options.report(error)
-        throw error
-      })
       await keys.load()
       markLoaded()
     } catch {
-      // Reported where it happened. Replicas that start together must not come back together: hence the jitter.
-      if (closed.signal.aborted) return
-      const next = Math.min(pause * 2, LAST_RETRY_MILLISECONDS)
-      timer = setTimeout(() => void attempt(next), pause * (0.5 + Math.random()))
+      // Reported where it happened.
+      pause = retryPause
+      next = Math.min(retryPause * 2, LAST_RETRY_MILLISECONDS)
     }
+    // Replicas that start together must not come back together: hence the jitter.
+    if (!closed.signal.aborted) timer = setTimeout(() => void attempt(next), pause * (0.5 + Math.random()))
   }
 
   return {

@@ -4,14 +4,14 @@ import type { Clock } from '../core/clock.ts'
 /** After a fetch for a key that was not there, or one that failed, the issuer is left alone for this long. */
 const COOLDOWN_MILLISECONDS = 10_000
 /** Keys are fetched again this often, so that one that was withdrawn stops to count. */
-const REFRESH_MILLISECONDS = 10 * 60_000
+export const REFRESH_MILLISECONDS = 10 * 60_000
 /** An issuer that cannot be reached for longer than this: its last keys are no longer believed. */
 export const KEYS_SERVE_MILLISECONDS = 24 * 60 * 60_000
 
 const CURVE_OF: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
 
 export interface KeySet {
-  /** Fetches the keys for the first time. @throws whatever `fetchKeys` throws. */
+  /** Fetches the keys. @throws whatever `fetchKeys` throws. */
   load(): Promise<void>
   /** The key for a token's header: at once where it is known, after one fetch a cool-down where not. */
   find(kid: string | undefined, algorithm: string): CryptoKey | undefined | Promise<CryptoKey | undefined>
@@ -78,16 +78,20 @@ export function createKeySet(deps: {
     return matching.length === 1 || kid !== undefined ? matching[0] : undefined
   }
 
-  const open = (candidate: Candidate, algorithm: string): CryptoKey | Promise<CryptoKey> => {
+  const open = (candidate: Candidate, algorithm: string): CryptoKey | Promise<CryptoKey | undefined> => {
     const name = `${algorithm} ${candidates.indexOf(candidate)}`
     const known = imported.get(name)
     if (known !== undefined) return known
     const into = imported
-    return importJWK(candidate.jwk, algorithm).then(key => {
-      if (key instanceof Uint8Array) throw new TypeError('a symmetric key cannot be an issuer’s')
-      into.set(name, key)
-      return key
-    })
+    return importJWK(candidate.jwk, algorithm).then(
+      key => {
+        if (key instanceof Uint8Array) return undefined
+        into.set(name, key)
+        return key
+      },
+      // A key that cannot be read is as good as none; the others of the set still count.
+      () => undefined,
+    )
   }
 
   const coolDown = (): void => {
@@ -102,9 +106,10 @@ export function createKeySet(deps: {
       if (!algorithms.includes(algorithm)) return undefined
       const cool = clock.now() < coolUntil
       const known = pick(kid, algorithm)
-      if (known !== undefined) {
+      const age = clock.now() - fetchedAt
+      if (known !== undefined && age < KEYS_SERVE_MILLISECONDS) {
         // In the background; report() tells of a failure, and the keys at hand go on serving until the bound.
-        if (!cool && clock.now() - fetchedAt >= REFRESH_MILLISECONDS) refresh().catch(coolDown)
+        if (!cool && age >= REFRESH_MILLISECONDS) refresh().catch(coolDown)
         return open(known, algorithm)
       }
       if (cool) return undefined

@@ -16,10 +16,10 @@ export interface AccessToken {
  * @throws {Refusal} `looker-unavailable`, reason `bad-answer`, where it makes no sense; a guess could outlive the token.
  */
 export function readAccessToken(
-  answer: { access_token?: string | null; expires_in?: number | null },
+  answer: { access_token?: string | null; expires_in?: number | null } | null | undefined,
   askedAt: number,
 ): AccessToken {
-  const { access_token: text, expires_in: seconds } = answer
+  const { access_token: text, expires_in: seconds } = answer ?? {}
   if (
     typeof text !== 'string' ||
     text === '' ||

@@ -64,14 +64,23 @@ export async function findUser(
   externalUserId: string,
   context: CallContext,
 ): Promise<string | undefined> {
+  if (externalUserId === '.' || externalUserId === '..') {
+    // Encoded or not, every reader of URLs takes these for steps through the path (WHATWG URL §4.1): it would be another's.
+    throw new Refusal({
+      kind: 'looker-refused',
+      operation: 'user_for_credential',
+      status: 400,
+      message: 'Looker cannot be asked for a user whose external id is made of dots alone',
+    })
+  }
   // The SDK leaves parameters alone that look encoded: `a%20b` would find the user `a b`. So the path is made here.
   const path = `/users/credential/embed/${encodeURIComponent(externalUserId)}`
-  let user: IUser
+  let user: IUser | null | undefined
   try {
     user = await explainRefusal(
       'user_for_credential',
       () =>
-        looker.call<IUser>(
+        looker.call<IUser | null | undefined>(
           'user_for_credential',
           (sdk, options) => sdk.get(path, { fields: 'id,is_disabled,credentials_embed' }, null, options),
           context,
@@ -82,8 +91,8 @@ export async function findUser(
     if (error instanceof LookerAnswer) return undefined
     throw error
   }
-  const { id } = user
-  if (typeof id !== 'string' || !/^\d+$/.test(id) || !isOf(user.credentials_embed, externalUserId)) {
+  const { id, is_disabled: disabled, credentials_embed: credentials } = user ?? {}
+  if (typeof id !== 'string' || !/^\d+$/.test(id) || !isOf(credentials, externalUserId)) {
     throw new Refusal({
       kind: 'looker-refused',
       operation: 'user_for_credential',
@@ -91,7 +100,7 @@ export async function findUser(
       message: 'the answer is not about the user that was asked for',
     })
   }
-  if (user.is_disabled === true) throw new Refusal({ kind: 'looker-user-disabled', lookerUserId: id })
+  if (disabled === true) throw new Refusal({ kind: 'looker-user-disabled', lookerUserId: id })
   return id
 }
 

@@ -9,16 +9,23 @@ interface Entry {
   readonly until: number
 }
 
+/** What is known of a key's leases; stays after the last one, so that a write from long ago still loses. */
+interface Guard {
+  /** The youngest there was, by a lease or a removal. */
+  readonly generation: number
+  /** The generation of the lease that is held; 0: none. */
+  readonly holder: number
+  readonly until: number
+}
+
 /** The store of a single process. Bounded: past the bound the entry written longest ago goes first. */
 export function createMemoryStore(clock: Clock): Store {
   const entries = new Map<string, Entry>()
-  const leases = new Map<string, { readonly generation: number; readonly until: number }>()
+  const guards = new Map<string, Guard>()
   const room = createWaitingRoom()
   const listeners: ((key: string) => void)[] = []
   // One counter for all keys serves: generations have to grow, not to be without gaps.
   let counter = 0
-  // The youngest generation at which each key was removed, kept only while a lease on the key is under way.
-  const removedAt = new Map<string, number>()
 
   return {
     async get(key) {
@@ -29,30 +36,27 @@ export function createMemoryStore(clock: Clock): Store {
       return undefined
     },
     async put(key, value, ttlMilliseconds, generation) {
-      if (generation < (removedAt.get(key) ?? 0)) return false
-      entries.delete(key)
-      if (entries.size >= MAX_ENTRIES) {
-        const oldest = entries.keys().next()
-        if (oldest.done !== true) entries.delete(oldest.value)
-      }
-      entries.set(key, { value, until: clock.now() + ttlMilliseconds })
+      if (generation < (guards.get(key)?.generation ?? 0)) return false
+      keep(entries, key, { value, until: clock.now() + ttlMilliseconds })
       return true
     },
     async remove(key) {
       entries.delete(key)
-      if (leases.has(key)) removedAt.set(key, ++counter)
+      const guard = guards.get(key)
+      // Without a guard there was no lease whose write could come too late.
+      if (guard !== undefined) guards.set(key, { ...guard, generation: ++counter })
     },
     async lease(key, ttlMilliseconds) {
-      const held = leases.get(key)
-      if (held !== undefined && held.until > clock.now()) return undefined
+      const guard = guards.get(key)
+      if (guard !== undefined && guard.holder !== 0 && guard.until > clock.now()) return undefined
       const generation = ++counter
-      leases.set(key, { generation, until: clock.now() + ttlMilliseconds })
+      keep(guards, key, { generation, holder: generation, until: clock.now() + ttlMilliseconds })
       return {
         generation,
         async release() {
-          if (leases.get(key)?.generation !== generation) return
-          leases.delete(key)
-          removedAt.delete(key)
+          const held = guards.get(key)
+          if (held?.holder !== generation) return
+          guards.set(key, { ...held, holder: 0 })
           room.wake(key)
         },
       }
@@ -68,4 +72,13 @@ export function createMemoryStore(clock: Clock): Store {
       entries.clear()
     },
   }
+}
+
+function keep<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key)
+  if (map.size >= MAX_ENTRIES) {
+    const oldest = map.keys().next()
+    if (oldest.done !== true) map.delete(oldest.value)
+  }
+  map.set(key, value)
 }

@@ -8,6 +8,8 @@ import { createWaitingRoom } from './waiting-room.ts'
 
 /** A store that came back is noticed within this time. */
 const RECONNECT_MILLISECONDS = 500
+/** A connection on which a command was sent and nothing came for this long leads nowhere: the machine has vanished. */
+const SILENCE_MILLISECONDS = 2000
 /** Generations outlive every lease and value they guard; 31 days is the longest a value is kept. */
 const GENERATION_MILLISECONDS = 31 * 24 * 3_600_000
 /** A released lease is announced; this is how soon it is noticed where the announcement was lost. */
@@ -151,6 +153,7 @@ function connect(options: RedisStoreOptions): Redis | Cluster {
     scripts: SCRIPTS,
     commandTimeout: options.commandTimeoutMilliseconds,
     connectTimeout: 2000,
+    socketTimeout: Math.max(SILENCE_MILLISECONDS, 2 * options.commandTimeoutMilliseconds),
     // A command that cannot be sent now fails now: requests wait for a deadline of milliseconds, not for Redis to return.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -172,6 +175,8 @@ function connect(options: RedisStoreOptions): Redis | Cluster {
       sentinels: [...target.nodes],
       name: target.name,
       sentinelRetryStrategy: pause,
+      // A master that vanished does not close its connections; the Sentinels say when there is another.
+      failoverDetector: true,
     })
   }
   return new Cluster([...target.nodes], {

@@ -7,6 +7,9 @@ const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 const STORE_BUCKETS = [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25]
 const REMAINING_BUCKETS = [1, 30, 60, 300, 600, 1200, 1800, 2400, 3000, 3600]
 
+/** Status codes as labels, made once. */
+const STATUS_TEXT = Array.from({ length: 600 }, (_, code) => String(code))
+
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 export type Route = 'app' | 'token' | 'looker_token' | 'session' | 'other'
@@ -92,19 +95,30 @@ export function createMetrics(options: {
     for (const upstream of ['app', 'looker', 'issuer']) upstreamErrors.inc({ upstream, reason }, 0)
   }
 
-  const requestChild = remembered((route: string, method: string, code: string) => requests.labels(route, method, code))
-  const durationChild = remembered((route: string, codeClass: string) => durations.labels(route, codeClass))
-  const authChild = remembered((method: string, result: string, reason: string) => auth.labels(method, result, reason))
-  const decisionChild = remembered((decision: string, rule: string) => decisions.labels(decision, rule))
-  const cacheChild = remembered((tier: string, result: string) => cache.labels(tier, result))
+  // By route and status, and there by method.
+  const requestChildren = remembered((route, code) => ({
+    duration: durations.labels(route, `${code[0]}xx`),
+    count: new Map<string, Counter.Internal>(),
+  }))
+  const authChild = remembered((method, outcome) => {
+    const [result = '', reason = ''] = outcome.split(' ')
+    return auth.labels(method, result, reason)
+  })
+  const decisionChild = remembered((decision, rule) => decisions.labels(decision, rule))
+  const cacheChild = remembered((tier, result) => cache.labels(tier, result))
 
   return {
     request(route, method, status, seconds) {
-      requestChild(route, METHODS.has(method) ? method : 'other', String(status)).inc()
-      durationChild(route, `${Math.floor(status / 100)}xx`).observe(seconds)
+      const { duration, count } = requestChildren(route, STATUS_TEXT[status] ?? String(status))
+      duration.observe(seconds)
+      const known = METHODS.has(method) ? method : 'other'
+      let child = count.get(known)
+      if (child === undefined) count.set(known, (child = requests.labels(route, known, String(status))))
+      child.inc()
     },
     overhead: seconds => overhead.observe(seconds),
-    auth: (method, result, reason) => authChild(method, result, reason).inc(),
+    auth: (method, result, reason) =>
+      (reason === 'ok' ? authChild(method, 'ok ok') : authChild(method, `${result} ${reason}`)).inc(),
     decision: (decision, rule) => decisionChild(decision, rule).inc(),
     exchange: (result, reason) => exchanges.inc({ result, reason }),
     cache: (tier, result) => cacheChild(tier, result).inc(),
@@ -126,16 +140,14 @@ export function createMetrics(options: {
   }
 }
 
-/** Keeps what `make` gives for each combination of a few words. */
-function remembered<Words extends string[], T>(make: (...words: Words) => T): (...words: Words) => T {
-  const known = new Map<string, T>()
-  return (...words) => {
-    const key = words.join(' ')
-    let value = known.get(key)
-    if (value === undefined) {
-      value = make(...words)
-      known.set(key, value)
-    }
+/** Keeps what `make` gives for each pair of words. */
+function remembered<T>(make: (first: string, second: string) => T): (first: string, second: string) => T {
+  const known = new Map<string, Map<string, T>>()
+  return (first, second) => {
+    let row = known.get(first)
+    if (row === undefined) known.set(first, (row = new Map()))
+    let value = row.get(second)
+    if (value === undefined) row.set(second, (value = make(first, second)))
     return value
   }
 }

@@ -77,7 +77,7 @@ export async function startSidecar(
     secrets,
     version: '0.0.0-test',
     log: pino({ level: 'debug' }, stream),
-    print: text => (auditText += text),
+    print: text => (auditText += text.toString()),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   })
   const adminUrl = await sallyport.admin.listen({ host: '127.0.0.1', port: 0 })

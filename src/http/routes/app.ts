@@ -52,9 +52,10 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
         headers: forward,
         request: request.raw,
         response: reply.raw,
-        own: corsHeaders(reply),
+        own: options.options ? undefined : corsHeaders(reply),
         maxBodyBytes: options.maxBodyBytes,
         takeOver: () => void reply.hijack(),
+        onClosed: listener => (exchange.onClosed = listener),
       })
     } finally {
       exchange.upstreamMilliseconds = performance.now() - started
@@ -64,10 +65,9 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
   await scope.register(httpProxy, {
     upstream: base.origin,
     httpMethods: options.options ? [...METHODS, 'OPTIONS'] : METHODS,
-    // The plugin parses and writes the target again for its own sender; ours sends the bytes that were judged.
-    preRewrite: () => '/',
     proxyPayloads: false,
-    handler,
+    // Before the plugin's own handler, which would take the target apart and write it again: ours sends what was judged.
+    preHandler: handler,
   })
 }
 

@@ -1,0 +1,152 @@
+/** `npm run bench`: what a request costs, beside the least it could cost, in one run. Figures are kept in bench/README.md. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { startIssuer } from '../demo/issuer/issuer.ts'
+import { startEmulatedLooker } from '../demo/looker/emulated-looker.ts'
+import { freePort, startRedisServer } from '../test/support/redis-server.ts'
+import { type Measured, startProcess } from './processes.ts'
+
+const autocannon = createRequire(import.meta.url)('autocannon') as typeof import('autocannon')
+
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5)
+const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 6)
+const CONNECTIONS = 32
+
+interface Contestant {
+  readonly name: string
+  readonly process: Measured
+  readonly request: import('autocannon').Options
+  readonly results: { microseconds: number; rate: number; p99: number }[]
+}
+
+const directory = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
+const redis = await startRedisServer()
+const issuer = await startIssuer()
+const looker = await startEmulatedLooker({ clientId: 'bench', clientSecret: 'bench-secret' })
+const here = (path: string): string => new URL(path, import.meta.url).pathname
+const [upstreamPort, barePort, plainPort, loggedPort, proxyPort, adminPort] = await Promise.all(
+  Array.from({ length: 6 }, freePort),
+)
+const url = (port: number | undefined): string => `http://127.0.0.1:${port}`
+const UPSTREAM = url(upstreamPort)
+
+const configFile = join(directory, 'sallyport.yaml')
+await writeFile(
+  configFile,
+  stringify({
+    server: {
+      publicUrl: url(proxyPort),
+      listen: `127.0.0.1:${proxyPort}`,
+      admin: `127.0.0.1:${adminPort}`,
+      drainSeconds: 0,
+    },
+    issuers: [{ name: 'bench', issuer: issuer.issuer, audiences: ['sallyport'] }],
+    app: { url: UPSTREAM },
+    rules: [{ paths: ['/assets/**'], access: 'public' }, { paths: ['/**'] }],
+    looker: { url: looker.url, clientId: 'bench', clientSecret: { fromEnv: 'LOOKER_SECRET' } },
+    grants: [{ name: 'explorer', groups: ['analytics'], permissions: ['access_data'], models: ['thelook'] }],
+    store: { redis: { url: redis.url }, sealKeys: [{ id: 'k1', key: { fromEnv: 'SEAL_KEY' } }] },
+    audit: { file: join(directory, 'audit.jsonl') },
+  }),
+)
+const env = { LOOKER_SECRET: 'bench-secret', SEAL_KEY: Buffer.alloc(32, 7).toString('base64') }
+const startSallyport = (): Promise<Measured> =>
+  startProcess(here('../dist/main.js'), ['serve', '--config', configFile], env, `${url(adminPort)}/readyz`)
+
+// Start-up first, while the machine is quiet.
+const startups: number[] = []
+for (let round = 0; round < ROUNDS; round++) {
+  const from = performance.now()
+  const started = await startSallyport()
+  startups.push(performance.now() - from)
+  await started.stop()
+}
+
+const upstream = await startProcess(here('./servers/upstream.ts'), [], { PORT: String(upstreamPort) }, UPSTREAM)
+const bare = await startProcess(here('./servers/bare.ts'), [], { PORT: String(barePort), UPSTREAM }, url(barePort))
+const plain = await startProcess(
+  here('./servers/http-proxy.ts'),
+  [],
+  { PORT: String(plainPort), UPSTREAM },
+  url(plainPort),
+)
+const logged = await startProcess(
+  here('./servers/http-proxy.ts'),
+  [],
+  { PORT: String(loggedPort), UPSTREAM, LOGS: 'yes' },
+  url(loggedPort),
+)
+const sallyport = await startSallyport()
+const idle = sallyport.rssMegabytes()
+
+const { accessToken } = await issuer.signIn('ana')
+const authorization = `Bearer ${accessToken}`
+const exchange = new URLSearchParams({
+  grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  subject_token: accessToken,
+  subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+}).toString()
+const page = (port: number | undefined): Contestant['request'] => ({
+  url: `${url(port)}/looks/42?run=1`,
+  headers: { authorization },
+})
+const contestants: Contestant[] = [
+  { name: 'bare Fastify + undici handler', process: bare, request: page(barePort), results: [] },
+  { name: '@fastify/http-proxy, no logs', process: plain, request: page(plainPort), results: [] },
+  { name: '@fastify/http-proxy, its logs', process: logged, request: page(loggedPort), results: [] },
+  { name: 'Sallyport, hot bearer', process: sallyport, request: page(proxyPort), results: [] },
+  {
+    name: 'Sallyport, warm exchange',
+    process: sallyport,
+    request: {
+      url: `${url(proxyPort)}/sallyport/token`,
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: exchange,
+    },
+    results: [],
+  },
+]
+
+const load = async ({ request }: Contestant, seconds: number): Promise<import('autocannon').Result> => {
+  const result = await autocannon({ ...request, connections: CONNECTIONS, duration: seconds })
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${result.non2xx} answers were not 2xx, ${result.errors} requests failed`)
+  return result
+}
+for (const contestant of contestants) await load(contestant, 3)
+// Round by round, so that whatever else the machine does meets all alike.
+for (let round = 0; round < ROUNDS; round++) {
+  for (const contestant of contestants) {
+    const before = contestant.process.cpuMicroseconds()
+    const result = await load(contestant, SECONDS)
+    const microseconds = (contestant.process.cpuMicroseconds() - before) / result.requests.total
+    contestant.results.push({ microseconds, rate: result.requests.average, p99: result.latency.p99 })
+  }
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+const cost = ({ results }: Contestant): number => median(results.map(({ microseconds }) => microseconds))
+const [least, ,] = contestants.map(cost)
+console.log(
+  `Node ${process.version}, ${cpus()[0]?.model}, ${ROUNDS} rounds of ${SECONDS} s, ${CONNECTIONS} connections, Redis, audit file and metrics on\n`,
+)
+console.log('| contestant | CPU µs a request | to bare | requests/s | p99 ms |\n| --- | --- | --- | --- | --- |')
+for (const contestant of contestants) {
+  const { results, name } = contestant
+  const ratio = (cost(contestant) / (least ?? Number.NaN)).toFixed(2)
+  console.log(
+    `| ${name} | ${cost(contestant).toFixed(1)} | ${ratio} | ${Math.round(median(results.map(({ rate }) => rate)))} | ${median(results.map(({ p99 }) => p99))} |`,
+  )
+}
+console.log(
+  `\nstart-up to ready: ${Math.round(median(startups))} ms; RSS idle ${Math.round(idle)} MB, after the load ${Math.round(sallyport.rssMegabytes())} MB`,
+)
+
+await Promise.all([upstream, bare, plain, logged, sallyport].map(measured => measured.stop()))
+await Promise.all([issuer.close(), looker.close(), redis.stop()])
+await rm(directory, { recursive: true, force: true })
