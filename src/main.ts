@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
-import { ConfigError } from './config/load.ts'
+import { ConfigError } from './config/config-error.ts'
+
+// Before anything large is loaded: what was compiled at the last start is not compiled again.
+enableCompileCache()
 
 const HELP = `sallyport — identity-aware proxy for Looker
 
@@ -11,7 +15,8 @@ const HELP = `sallyport — identity-aware proxy for Looker
                                             say which grant a person with these claims (JSON) gets, and why
   sallyport audit verify AUDIT_FILE --config FILE
                                             check the chain of an audit log; exit 1 names the lines that do not hold
-  sallyport version
+  sallyport version                         say which version this is
+  sallyport help                            say this
 
   --config may be left out where SALLYPORT_CONFIG names the file.
 
@@ -59,7 +64,8 @@ async function run(args: string[]): Promise<number> {
     const { check } = await import('./commands/check.ts')
     return check(config)
   }
-  if (command === 'grants explain' && config !== undefined && values.claims !== undefined) {
+  if (command === 'grants explain' && config !== undefined) {
+    if (values.claims === undefined) throw new Error('grants explain: no claims named; say --claims FILE')
     const { explainGrants } = await import('./commands/explain-grants.ts')
     return explainGrants(config, values.claims, values.issuer)
   }
@@ -67,20 +73,21 @@ async function run(args: string[]): Promise<number> {
     const { verifyAudit } = await import('./commands/verify-audit.ts')
     return await verifyAudit(positionals[2] ?? '', config)
   }
-  process.stderr.write(
-    command === '' ? HELP : `sallyport: "${command}" is not a command, or an option is missing\n\n${HELP}`,
-  )
+  process.stderr.write(command === '' ? HELP : `sallyport: "${command}" is not a command\n\n${HELP}`)
   return FAILED
 }
 
-try {
-  process.exitCode = await run(process.argv.slice(2))
-} catch (error) {
-  if (error instanceof ConfigError) {
-    process.stderr.write(`${error.problems.join('\n')}\n`)
-    process.exitCode = REFUSED
-  } else {
-    process.stderr.write(`sallyport: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exitCode = FAILED
+async function runToTheEnd(): Promise<number> {
+  try {
+    return await run(process.argv.slice(2))
+  } catch (error) {
+    const refused = error instanceof ConfigError
+    const lines = refused ? error.problems : [`sallyport: ${error instanceof Error ? error.message : String(error)}`]
+    process.stderr.write(`${lines.join('\n')}\n`)
+    return refused ? REFUSED : FAILED
   }
 }
+
+process.exitCode = await runToTheEnd()
+// A start that failed half-way leaves a listener and timers behind, which would keep the process from ending.
+if (process.exitCode !== OK) process.stdout.write('', () => process.exit())

@@ -1,12 +1,16 @@
 import { createSallyport, type Sallyport } from '../app.ts'
 import { unbuilt } from '../config/consistency.ts'
-import { ConfigError, loadConfig } from '../config/load.ts'
+import { ConfigError } from '../config/config-error.ts'
+import { loadConfig } from '../config/load.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 
 /** While it drains, a process that has heard nothing for this long stops early: nobody is sending any more. */
 const QUIET_MILLISECONDS = 1000
 /** What is still under way after the drain is given this long, and then cut. */
 const LAST_REQUESTS_MILLISECONDS = 10_000
+
+/** Connections that wait to be accepted: everybody comes at once when an app's page is opened at nine. */
+const BACKLOG = 4096
 
 /** Runs until a signal. Returns the exit code. */
 export async function serve(file: string, version: string): Promise<number> {
@@ -16,8 +20,8 @@ export async function serve(file: string, version: string): Promise<number> {
   const log = createLog(config.log.level)
   for (const warning of warnings) log.warn(warning)
 
-  const sallyport = await createSallyport({ config, secrets, version, log })
   const stopped = signalled()
+  const sallyport = await createSallyport({ config, secrets, version, log })
   await listen(sallyport.admin, config.server.admin, 'server.admin')
   await listen(sallyport.proxy, config.server.listen, 'server.listen')
   log.info(
@@ -68,7 +72,7 @@ async function listen(server: Sallyport['proxy'], address: string, key: string):
   const colon = address.lastIndexOf(':')
   const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
   try {
-    await server.listen({ host, port: Number(address.slice(colon + 1)) })
+    await server.listen({ host, port: Number(address.slice(colon + 1)), backlog: BACKLOG })
   } catch (error) {
     throw new Error(`${key}: cannot listen on ${address} (${(error as NodeJS.ErrnoException).code ?? String(error)})`, {
       cause: error,

@@ -5,7 +5,7 @@ import { deriveKey } from '../store/seal.ts'
 
 /** Checks an audit file. Exit 0: every line holds; 1: the numbers of those that do not. */
 export async function verifyAudit(file: string, configFile: string): Promise<number> {
-  const { config, secrets } = loadConfig(configFile, process.env)
+  const { config, secrets } = loadConfig(configFile, process.env, path => path.startsWith('store.sealKeys'))
   const keys = (config.store.sealKeys ?? []).map(({ key }) => deriveKey(secrets.source(key).current(), AUDIT_KEY))
   const { lines, broken, endKnown } = await verifyAuditFile(file, keys)
   if (keys.length === 0)

@@ -1,76 +1,134 @@
-import { existsSync } from 'node:fs'
 import type { Config } from './schema.ts'
 import { isLoopback } from './values.ts'
+import { itemsAt, textAt, valueAt } from './written.ts'
 
-/** What one key alone cannot tell: contradictions are problems, choices that should not last are warnings. */
-export function inspectConfig(config: Config): { problems: string[]; warnings: string[] } {
-  const problems: string[] = []
-  const warnings: string[] = []
-
-  const insecure = [
-    ...config.issuers.map(issuer => issuer.issuer),
-    config.looker.url,
-    config.looker.webUrl ?? config.looker.url,
+/**
+ * What one key alone cannot tell. Takes what was written, right or not, so that a contradiction is told in the same
+ * run as a misspelt key elsewhere.
+ */
+export function contradictionsIn(written: unknown): string[] {
+  const issuers = itemsAt(written, 'issuers')
+  return [
+    ...repeated('issuers', 'name', issuers),
+    ...repeated('issuers', 'issuer', issuers),
+    ...repeated('grants', 'name', itemsAt(written, 'grants')),
+    ...repeated('store.sealKeys', 'id', itemsAt(written, 'store', 'sealKeys')),
+    ...aboutListeners(written),
+    ...itemsAt(written, 'rules').flatMap(aboutRule),
+    ...aboutLooker(written, issuers.length),
+    ...aboutRedis(written),
   ]
-  for (const url of new Set(insecure)) {
-    if (url.startsWith('http:') && !isLoopback(url)) {
+}
+
+function repeated(path: string, key: string, entries: readonly unknown[]): string[] {
+  const seen = new Map<string, number>()
+  return entries.flatMap((entry, index) => {
+    const value = textAt(entry, key)
+    const first = value === undefined ? undefined : seen.get(value)
+    if (first !== undefined)
+      return [`${path}[${index}].${key}: is the same as ${path}[${first}].${key}; each needs its own`]
+    if (value !== undefined) seen.set(value, index)
+    return []
+  })
+}
+
+function aboutListeners(written: unknown): string[] {
+  const listen = textAt(written, 'server', 'listen')
+  return listen !== undefined && listen === textAt(written, 'server', 'admin') && !listen.endsWith(':0')
+    ? ['server.admin: is the same as server.listen; give it a port that the ingress does not reach']
+    : []
+}
+
+function aboutRule(rule: unknown, index: number): string[] {
+  if (valueAt(rule, 'access') !== 'public') return []
+  return ['groups', 'emails', 'claims']
+    .filter(key => valueAt(rule, key) !== undefined)
+    .map(
+      key => `rules[${index}].${key}: means nothing beside access: public, which lets everybody in; drop one of them`,
+    )
+}
+
+function aboutLooker(written: unknown, issuers: number): string[] {
+  const problems: string[] = []
+  if (/\/api(\/\d|\/?$)/.test(textAt(written, 'looker', 'url') ?? '')) {
+    problems.push('looker.url: leave out /api/4.0, which Sallyport puts behind it')
+  }
+  const id = textAt(written, 'looker', 'externalUserId')
+  if (id === undefined) return problems
+  if (!/\{(subject|email|claim:[^{}]+)\}/.test(id)) {
+    problems.push(
+      'looker.externalUserId: everybody would be the same Looker user; use {subject}, {email} or {claim:NAME}',
+    )
+  } else if (issuers > 1 && !/\{(issuer|email)\}/.test(id)) {
+    problems.push('looker.externalUserId: with several issuers two people could share an id; put {issuer} in it')
+  }
+  return problems
+}
+
+function aboutRedis(written: unknown): string[] {
+  const redis = valueAt(written, 'store', 'redis')
+  if (typeof redis !== 'object' || redis === null) return []
+  const problems: string[] = []
+  const ways = ['url', 'sentinels', 'cluster'].filter(key => valueAt(redis, key) !== undefined).length
+  if (ways !== 1) problems.push('store.redis: give exactly one of url, sentinels and cluster')
+  const url = textAt(redis, 'url')
+  if (url !== undefined && !isRedisUrl(url)) {
+    problems.push(
+      'store.redis.url: is not a redis:// or rediss:// URL without a password; with one, write { fromEnv: NAME }',
+    )
+  }
+  if (valueAt(redis, 'url') !== undefined && valueAt(redis, 'tls') === true) {
+    problems.push('store.redis.tls: means nothing beside url; write the url with rediss:// for TLS')
+  }
+  if (itemsAt(written, 'store', 'sealKeys').length === 0) {
+    problems.push(
+      'store.sealKeys: is required with Redis; make a key with `openssl rand -base64 32` and name it as a secret',
+    )
+  }
+  return problems
+}
+
+function isRedisUrl(text: string): boolean {
+  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) && new URL(text).password === ''
+}
+
+/** Choices that are allowed and should not last, or that are rarely meant. */
+export function warningsAbout(config: Config): string[] {
+  const warnings: string[] = []
+  const upstreams = [
+    ...config.issuers.map(({ issuer }, index) => [`issuers[${index}].issuer`, issuer] as const),
+    ['looker.url', config.looker.url] as const,
+    ['looker.webUrl', config.looker.webUrl] as const,
+  ]
+  for (const [path, url] of upstreams) {
+    if (url?.startsWith('http:') === true && !isLoopback(url)) {
       warnings.push(
-        `${url}: plain http: is allowed by allowInsecureHttp; tokens and secrets cross the network unencrypted`,
+        `${path}: plain http: is allowed by allowInsecureHttp; tokens and secrets cross the network unencrypted`,
       )
     }
   }
   if (config.server.publicUrl.startsWith('http:') && !isLoopback(config.server.publicUrl)) {
     warnings.push('server.publicUrl: people reach this over plain http:; cookies and tokens can be read on the way')
   }
-
-  const caFiles = [
-    ...config.issuers.map((issuer, index) => [`issuers[${index}].caFile`, issuer.caFile] as const),
-    ['app.caFile', config.app?.caFile] as const,
-    ['looker.caFile', config.looker.caFile] as const,
-    ['store.redis.caFile', config.store.redis?.caFile] as const,
-  ]
-  for (const [path, file] of caFiles) {
-    if (file !== undefined && !existsSync(file)) problems.push(`${path}: there is no file ${file}`)
-  }
-
-  unique('issuers', 'name', config.issuers, problems)
-  unique('issuers', 'issuer', config.issuers, problems)
-  unique('grants', 'name', config.grants, problems)
-  unique('store.sealKeys', 'id', config.store.sealKeys ?? [], problems)
-
-  const externalId = config.looker.externalUserId
-  if (!/\{(subject|email|claim:[^{}]+)\}/.test(externalId)) {
-    problems.push(
-      'looker.externalUserId: everybody would be the same Looker user; use {subject}, {email} or {claim:NAME}',
-    )
-  } else if (config.issuers.length > 1 && !/\{(issuer|email)\}/.test(externalId)) {
-    problems.push('looker.externalUserId: with several issuers two people could share an id; put {issuer} in it')
-  }
-
-  const { redis, sealKeys } = config.store
-  if (redis === undefined) {
+  if (config.store.redis === undefined) {
     warnings.push(
       'store.redis: absent; tokens are kept in this process’s memory, and every replica asks Looker for its own',
     )
-  } else {
-    const ways = [redis.url, redis.sentinels, redis.cluster].filter(way => way !== undefined).length
-    if (ways !== 1) problems.push('store.redis: give exactly one of url, sentinels and cluster')
-    if (typeof redis.url === 'string' && !isRedisUrl(redis.url)) {
-      problems.push(
-        'store.redis.url: is not a redis:// or rediss:// URL without a password; with one, write { fromEnv: NAME }',
-      )
-    }
-    if (sealKeys === undefined) {
-      problems.push(
-        'store.sealKeys: is required with Redis; make a key with `openssl rand -base64 32` and name it as a secret',
-      )
-    }
   }
-  if (sealKeys === undefined) {
+  if (config.store.sealKeys === undefined) {
     warnings.push('store.sealKeys: absent; the audit chain has no key, so it shows accidents and not forgery')
   }
   if (config.grants.length === 0) warnings.push('grants: none; nobody gets a Looker token')
-  return { problems, warnings }
+  const { rules = [], grants } = config
+  const everyPath = rules.findIndex(({ paths, methods }) => paths.includes('/**') && methods === undefined)
+  if (everyPath !== -1 && everyPath < rules.length - 1) {
+    warnings.push(`rules[${everyPath}]: decides for every path and method, so the rules behind it never do`)
+  }
+  const everybody = grants.findIndex(grant => (grant.groups ?? grant.emails ?? grant.claims) === undefined)
+  if (everybody !== -1 && everybody < grants.length - 1) {
+    warnings.push(`grants[${everybody}]: is everybody’s, so the grants behind it are nobody’s`)
+  }
+  return warnings
 }
 
 /** What the schema knows and this version does not do yet; `serve` refuses to start with any of it. */
@@ -80,28 +138,13 @@ export function unbuilt(config: Config): string[] {
   for (const [index, issuer] of config.issuers.entries()) {
     if (issuer.login !== undefined) found.push(`issuers[${index}].login: browser sign-in ${later}`)
   }
+  if (config.store.redis?.sentinels !== undefined && config.store.redis.tls) {
+    found.push(`store.redis.tls: TLS to servers behind Sentinels ${later}`)
+  }
   if (config.session !== undefined) found.push(`session: browser sessions ${later}`)
   for (const [index, grant] of config.grants.entries()) {
     if (grant.operations !== undefined)
       found.push(`grants[${index}].operations: the gateway to the Looker API ${later}`)
   }
   return found
-}
-
-function isRedisUrl(text: string): boolean {
-  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) && new URL(text).password === ''
-}
-
-function unique<Key extends string>(
-  path: string,
-  key: Key,
-  entries: readonly Record<Key, string>[],
-  problems: string[],
-): void {
-  const seen = new Map<string, number>()
-  for (const [index, entry] of entries.entries()) {
-    const first = seen.get(entry[key])
-    if (first === undefined) seen.set(entry[key], index)
-    else problems.push(`${path}[${index}].${key}: is the same as ${path}[${first}].${key}`)
-  }
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   absoluteUrl,
   durationSeconds,
+  emailPattern,
   hostPort,
   origin,
   pathPattern,
@@ -23,7 +24,8 @@ export const ALGORITHMS = [
   'EdDSA',
 ] as const
 
-const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not the name of an environment variable')
+export const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+const environmentName = z.string().regex(ENVIRONMENT_NAME, 'is not the name of an environment variable')
 
 const SECRET_HINT = 'write { fromEnv: NAME } or { fromFile: /path }; a secret is never written in this file'
 const secret = z
@@ -31,12 +33,14 @@ const secret = z
   .describe('A secret: `{ fromEnv: NAME }` or `{ fromFile: PATH }`. Files are watched.')
 export type SecretSpec = z.output<typeof secret>
 
-const names = z.array(z.string().min(1)).min(1, 'is empty: leave the key out, or name at least one')
+const names = z.array(z.string().min(1)).min(1)
 
 /** Which identities; each key given narrows, the values of one key are alternatives. */
 const who = {
   groups: names.optional().describe('Any of these groups.'),
-  emails: names
+  emails: z
+    .array(emailPattern)
+    .min(1)
     .optional()
     .describe('Any of these e-mail addresses; `*@example.com` stands for everybody at exactly that domain.'),
   claims: z
@@ -164,7 +168,7 @@ const redis = section({
   caFile: z.string().min(1).optional(),
   keyPrefix: z
     .string()
-    .regex(/^[\w:.-]{0,32}$/)
+    .regex(/^[\w:.-]{0,32}$/, 'use at most 32 letters, digits, "_", ":", "." and "-"')
     .default('sallyport:')
     .describe('Put before every Redis key.'),
   commandTimeoutMilliseconds: z.int().min(10).max(10_000).default(250).describe('The deadline of one Redis command.'),

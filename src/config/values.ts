@@ -39,8 +39,11 @@ export const absoluteUrl = z.string().refine(
 )
 
 export const origin = z.string().refine(text => parseUrl(text)?.origin === text && /^https?:/.test(text), {
-  error:
-    'is not an origin: write scheme, host and port only, without a path or a trailing slash, like https://app.example.com',
+  error: ({ input }) => {
+    const meant = typeof input === 'string' ? parseUrl(input)?.origin : undefined
+    const example = meant === undefined || meant === 'null' ? 'like https://app.example.com' : meant
+    return `is not an origin: write scheme, host and port only, in lower case and without a slash at the end: ${example}`
+  },
 })
 
 export const hostPort = z.string().refine(
@@ -53,34 +56,42 @@ export const hostPort = z.string().refine(
 
 export const durationSeconds = z.number().positive().max(86_400)
 
+/** Escapes that requests are refused for (http/canonical-path.ts): a pattern with one would never match. */
+const NEEDLESS_ESCAPE = /%(?![0-9a-f]{2})|%(?:2[def]|3[0-9b]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef]|[01][0-9a-f]|25)/i
+
 export const pathPattern = z
   .string()
-  .refine(
-    text =>
-      /^\/[^\s?#\\;]*$/.test(text) &&
-      !/\/(?:\.{1,2})(?:\/|$)|\/\/|%(?:2f|5c|2e|00|25)|\*{3,}|\*\*.|[^/]\*\*/i.test(text),
-    {
-      error:
-        'is not a path pattern: start with "/", no query, no dot segments; "*" stands inside one segment and "**" only as the last, like /admin/**',
-    },
-  )
+  .refine(text => /^\/[^\s?#\\;]*$/.test(text) && !/\/(?:\.{1,2})(?:\/|$)|\/\/|\*{3,}|\*\*.|[^/]\*\*/.test(text), {
+    error:
+      'is not a path pattern: start with "/", no query, no dot segments; "*" stands inside one segment and "**" only as the last, like /admin/**',
+  })
+  .refine(text => !NEEDLESS_ESCAPE.test(text), {
+    error: 'would never match: requests with such a percent-escape are refused; write the character itself',
+  })
+
+export const emailPattern = z.string().regex(/^(?:\*|[^@\s*]+)@[^@\s*.][^@\s*]*$/, {
+  error: 'would never match: write a whole address, or *@example.com for everybody at exactly that domain',
+})
 
 const PLACEHOLDER = /\{([^{}]*)\}/g
 
 /** Text with placeholders {issuer}, {subject}, {email}, {claim:NAME}. */
-export const template = z.string().superRefine((text, context) => {
-  for (const [whole, name = ''] of text.matchAll(PLACEHOLDER)) {
-    if (!/^(issuer|subject|email|claim:.+)$/.test(name)) {
-      context.addIssue({
-        code: 'custom',
-        message: `has the unknown placeholder ${whole}; there are {issuer}, {subject}, {email} and {claim:NAME}`,
-      })
+export const template = z
+  .string()
+  .min(1)
+  .superRefine((text, context) => {
+    for (const [whole, name = ''] of text.matchAll(PLACEHOLDER)) {
+      if (!/^(issuer|subject|email|claim:.+)$/.test(name)) {
+        context.addIssue({
+          code: 'custom',
+          message: `has the unknown placeholder ${whole}; there are {issuer}, {subject}, {email} and {claim:NAME}`,
+        })
+      }
     }
-  }
-  if (/[{}]/.test(text.replaceAll(PLACEHOLDER, ''))) {
-    context.addIssue({ code: 'custom', message: 'has a brace without its partner' })
-  }
-})
+    if (/[{}]/.test(text.replaceAll(PLACEHOLDER, ''))) {
+      context.addIssue({ code: 'custom', message: 'has a brace without its partner' })
+    }
+  })
 
 export function isLoopback(url: string): boolean {
   const { hostname } = new URL(url)

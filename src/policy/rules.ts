@@ -31,8 +31,9 @@ export function compileRules(rules: readonly RuleOptions[] | undefined): RuleBoo
     }
   })
   return (method, path) => {
+    const spelt = oneSpelling(path)
     for (const { rule, path: pattern, methods } of compiled) {
-      if ((methods === undefined || methods.has(method)) && pattern.test(path)) return rule
+      if ((methods === undefined || methods.has(method)) && pattern.test(spelt)) return rule
     }
     return undefined
   }
@@ -44,7 +45,19 @@ function sourceOf(pattern: string): string {
   const source = (whole ? pattern.slice(0, -3) : pattern)
     .split('*')
     // Written as a person would, judged as it is sent: `/é` matches `/%C3%A9`.
-    .map(text => RegExp.escape(encodeURI(text).replaceAll('%25', '%')))
+    .map(text => RegExp.escape(oneSpelling(encodeURI(text).replaceAll('%25', '%'))))
     .join('[^/]*')
   return whole ? `${source}(?:/.*)?` : source
+}
+
+/**
+ * `/%c3%a9` is `/%C3%A9`, and `/%40me` is `/@me`, to every app (RFC 3986 §2.1, §6.2.2.1): the rule for the one has to
+ * meet the other, or its people are let in by a rule behind it. Letters, dots and slashes in escapes never get here.
+ */
+function oneSpelling(path: string): string {
+  if (!path.includes('%')) return path
+  return path.replaceAll(/%[0-9a-f]{2}/gi, escape => {
+    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
+    return "!$&'()*+,:=@[]|".includes(character) ? character : escape.toUpperCase()
+  })
 }

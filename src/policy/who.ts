@@ -26,7 +26,7 @@ export function compileWho(options: WhoOptions): Mismatch {
     checks.push(({ email }) => {
       if (email === undefined)
         return `needs an e-mail address that matches ${list(emails)}; the token has none that is verified`
-      return matchers.some(matches => matches(email.toLowerCase()))
+      return matchers.some(matches => matches(lowerCase(email)))
         ? undefined
         : `needs an e-mail address that matches ${list(emails)}; the person has ${email}`
     })
@@ -55,11 +55,17 @@ export function isScalar(value: unknown): value is string | number | boolean {
 }
 
 function compileEmail(pattern: string): (email: string) => boolean {
-  const wanted = pattern.toLowerCase()
+  const wanted = lowerCase(pattern)
   if (!wanted.startsWith('*@')) return email => email === wanted
   const domain = wanted.slice(1)
   // One "@" only: the local part of `a@evil.com@corp.com` must not pass for an address at corp.com.
-  return email => email.endsWith(domain) && email.indexOf('@') === email.length - domain.length
+  return email =>
+    email.endsWith(domain) && email.length > domain.length && email.indexOf('@') === email.length - domain.length
+}
+
+/** ASCII alone: in Unicode the Kelvin sign is a capital `k`, and somebody else's address would become this one. */
+function lowerCase(text: string): string {
+  return text.replaceAll(/[A-Z]/g, letter => letter.toLowerCase())
 }
 
 function list(values: readonly string[]): string {

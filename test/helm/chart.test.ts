@@ -74,11 +74,8 @@ describe.skipIf(helm === undefined)('the chart', () => {
   })
 
   test.each(ciValues)('renders a configuration that Sallyport itself accepts with $file', ({ values }) => {
-    // Which file holds a secret is the cluster's: here each becomes a variable of the environment.
-    const text = JSON.stringify(configOf(render(values))).replaceAll(/"fromFile":"[^"]*"/g, '"fromEnv":"SECRET"')
-    const SECRET = Buffer.alloc(32, 1).toString('base64')
-    const environment = { SECRET, LOOKER_CLIENT_ID: SECRET, LOOKER_CLIENT_SECRET: SECRET }
-    const accepted = () => parseConfig(text, environment)
+    // What is in the files and variables is the cluster's: here they are only named.
+    const accepted = () => parseConfig(JSON.stringify(configOf(render(values))), {}, { uses: () => false })
     expect(accepted).not.toThrow()
   })
 

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { PassThrough } from 'node:stream'
-import { pino } from 'pino'
 import { inject } from 'vitest'
 import { stringify } from 'yaml'
 import { type DemoIssuer, type DemoIssuerOptions, startIssuer } from '../../demo/issuer/issuer.ts'
@@ -13,6 +12,7 @@ import { type SampleApp, startSampleApp } from '../../demo/sample-app/app.ts'
 import { createSallyport, type Sallyport } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import type { Clock } from '../../src/core/clock.ts'
+import { createLog } from '../../src/telemetry/log.ts'
 
 /** Two seal keys for tests; real ones come from a secret. */
 export const SEAL_KEYS = {
@@ -76,7 +76,7 @@ export async function startSidecar(
     config,
     secrets,
     version: '0.0.0-test',
-    log: pino({ level: 'debug' }, stream),
+    log: createLog('debug', stream),
     print: text => (auditText += text.toString()),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   })
@@ -84,6 +84,7 @@ export async function startSidecar(
   const url = await sallyport.proxy.listen({ host: '127.0.0.1', port: 0 })
   if (options.awaitReady !== false) await sallyport.ready
   const prefix = config.server.prefix
+  let closed: Promise<void> | undefined
   return {
     url,
     adminUrl,
@@ -108,7 +109,7 @@ export async function startSidecar(
         }),
       }),
     metrics: async () => (await fetch(`${adminUrl}/metrics`)).text(),
-    close: () => sallyport.close(),
+    close: () => (closed ??= sallyport.close()),
   }
 }
 
