@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { PROBLEM_TYPE, problemOf, renderProblem } from './problem.ts'
 
 export interface AdminOptions {
   /** What keeps the process from being ready, in words; empty: it is. */
@@ -9,7 +11,13 @@ export interface AdminOptions {
 
 /** The second listener: metrics and probes. An instance of its own, so that no path of the first can reach it. */
 export function createAdminServer(options: AdminOptions): FastifyInstance {
-  const server = Fastify({ logger: false })
+  const server = Fastify({ logger: false, genReqId: () => randomUUID() })
+  server.setNotFoundHandler((request, reply) =>
+    reply
+      .code(404)
+      .header('content-type', PROBLEM_TYPE)
+      .send(Buffer.from(renderProblem(problemOf({ kind: 'not-found' }), request.id))),
+  )
   server.get('/metrics', async (request, reply) => {
     const { type, body } = await options.render(
       request.headers.accept?.includes('application/openmetrics-text') === true,

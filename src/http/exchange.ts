@@ -18,7 +18,7 @@ export interface Exchange {
   /** Of `performance.now()`. */
   readonly startedAt: number
   readonly sourceIp: string
-  readonly method: string
+  method: string
   readonly raw: { readonly request: IncomingMessage; readonly response: ServerResponse }
   route: Route
   target: Target | undefined

@@ -81,7 +81,8 @@ export function createGuard(deps: GuardDeps): onRequestHookHandler {
 function bearerOf({ headers }: Exchange): string | undefined {
   const written = headers?.authorization
   if (written === undefined || written.slice(0, 7).toLowerCase() !== 'bearer ') return undefined
-  const token = written.slice(7).trim()
+  // RFC 9110 §11.4: spaces, and nothing else that `trim` would forgive.
+  const token = written.slice(7).replace(/^ +/, '')
   return token === '' ? undefined : token
 }
 

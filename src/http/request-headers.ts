@@ -30,6 +30,9 @@ const NOT_THE_CALLERS = [
   'x-method-override',
 ]
 
+/** RFC 9110 §7.2, as names and addresses are in fact written: no user, no list, nothing that a path could begin with. */
+const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
+
 type Treatment = 'drop' | 'authorization' | 'cookie' | 'host' | 'connection'
 const TREATMENT = new Map<string, Treatment>([
   ...[...HOP_BY_HOP, ...NOT_THE_CALLERS].map(name => [name, 'drop'] as const),
@@ -50,7 +53,8 @@ export interface ReadHeaders {
 
 /**
  * @param raw Node's `rawHeaders`.
- * @throws {Refusal} `bad-request` for two `Host` or two `Authorization` headers, of which each reader takes another.
+ * @throws {Refusal} `bad-request` for a `Host` that is none, and for two `Host` or two `Authorization` headers, of which
+ * each reader takes another.
  */
 export function readHeaders(raw: readonly string[]): ReadHeaders {
   const forward: string[] = []
@@ -69,6 +73,7 @@ export function readHeaders(raw: readonly string[]): ReadHeaders {
       forward.push(written, value)
     } else if (treatment === 'host') {
       if (++hosts > 1) throw new Refusal({ kind: 'bad-request', detail: 'there is more than one Host header' })
+      if (!HOST.test(value)) throw new Refusal({ kind: 'bad-request', detail: 'the Host header names no host' })
       forward.push(written, value)
     } else if (treatment === 'authorization') {
       if (authorization !== undefined) {
@@ -130,7 +135,7 @@ export function responseHeaders(raw: readonly (Buffer | string)[], setByUs: Read
     const name = latin1(raw[index])
     const value = latin1(raw[index + 1])
     const lower = name.toLowerCase()
-    if (lower === 'connection') connection = value
+    if (lower === 'connection') connection = connection === undefined ? value : `${connection},${value}`
     if (RESPONSE_DROP.has(lower) || setByUs?.has(lower) === true) continue
     // An app that sets our cookie would choose somebody's session.
     if (lower === 'set-cookie' && OWN_COOKIES.has(value.split('=', 1)[0]?.trim() ?? '')) continue

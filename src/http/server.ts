@@ -16,6 +16,8 @@ import { type LookerTokenOptions, lookerTokenRoute } from './routes/looker-token
 import { type SessionOptions, sessionRoute } from './routes/session.ts'
 import { type TokenExchangeOptions, tokenExchangeRoute } from './routes/token-exchange.ts'
 
+/** The caller went away before there was an answer; no client ever sees it. The number is the one nginx made usual. */
+const CLIENT_GONE = 499
 /** Bodies of Sallyport's own endpoints are short forms. */
 const MAX_OWN_BODY_BYTES = 65_536
 const MAX_HEADER_BYTES = 32_768
@@ -28,7 +30,7 @@ export interface ProxyServerOptions {
   readonly corsOrigins: readonly string[]
   readonly clock: Clock
   readonly clientAddress: ClientAddress
-  readonly app: Omit<AppRouteOptions, 'options'> | undefined
+  readonly app: Omit<AppRouteOptions, 'options' | 'report'> | undefined
   readonly guard: Omit<GuardDeps, 'ruleFor'> & {
     /** The rule for a path of the app. */
     appRule: GuardDeps['ruleFor']
@@ -56,14 +58,20 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     bodyLimit: MAX_OWN_BODY_BYTES,
     keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
     requestTimeout: 0,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MILLISECONDS },
+    // A missing Host is refused below: Node's own answer is no problem document.
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MILLISECONDS,
+      requireHostHeader: false,
+    },
     // The query is never parsed on the way through; who needs it reads it from the target.
     routerOptions: { querystringParser: () => ({}), maxParamLength: 8192 },
     genReqId: requestIdOf,
     clientErrorHandler: answerBrokenRequest,
+    // The router could not read the path. This request has no decorators, so the exchange is not hung on it.
     frameworkErrors: (error, request, reply) => {
-      begin(request, reply)
-      answer(new Refusal({ kind: 'bad-request', detail: 'the path cannot be read' }, { cause: error }), request, reply)
+      const refusal = new Refusal({ kind: 'bad-request', detail: 'the path cannot be read' }, { cause: error })
+      answer(refusal, createExchange(request, reply), reply)
     },
   })
   server.decorateRequest(exchangeDecorator.key, null)
@@ -77,7 +85,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     routes.get(path) ??
     (options.app === undefined || path === prefix || path.startsWith(`${prefix}/`) ? 'other' : 'app')
 
-  const begin = (request: FastifyRequest, reply: FastifyReply): Exchange => {
+  const createExchange = (request: FastifyRequest, reply: FastifyReply): Exchange => {
     const exchange: Exchange = {
       requestId: request.id,
       time: options.clock.now(),
@@ -100,18 +108,16 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       onClosed: undefined,
       audited: false,
     }
-    exchangeDecorator.set(request, exchange)
     options.onBegin()
     reply.raw.once('close', () => {
       exchange.onClosed?.()
-      options.onEnd(exchange, reply.raw.statusCode)
+      options.onEnd(exchange, reply.raw.headersSent ? reply.raw.statusCode : CLIENT_GONE)
     })
     if (options.stopping()) reply.raw.shouldKeepAlive = false
     return exchange
   }
 
-  const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-    const exchange = exchangeOf(request)
+  const answer = (error: unknown, exchange: Exchange, reply: FastifyReply): void => {
     const failure = error instanceof Refusal ? error.failure : undefined
     const problem = failure === undefined ? (problemOfFramework(error) ?? INTERNAL) : problemOf(failure)
     exchange.decision = problem.status >= 500 ? 'failed' : 'denied'
@@ -126,19 +132,25 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       // As bytes: to text Fastify puts a charset, which RFC 9457's media type does not have.
       .send(Buffer.from(renderProblem(problem, exchange.requestId)))
   }
-  server.setErrorHandler((error, request, reply) => answer(error, request, reply))
-  server.setNotFoundHandler((request, reply) => answer(new Refusal({ kind: 'not-found' }), request, reply))
+  server.setErrorHandler((error, request, reply) => answer(error, exchangeOf(request), reply))
+  server.setNotFoundHandler((request, reply) => answer(new Refusal({ kind: 'not-found' }), exchangeOf(request), reply))
 
   server.addHook('onRequest', (request, reply, done) => {
-    const exchange = begin(request, reply)
+    const exchange = createExchange(request, reply)
+    exchangeDecorator.set(request, exchange)
     exchange.target = readTarget(request.raw.url ?? '/')
     exchange.route = routeOf(exchange.target.path)
+    refuseMissingHost(request.raw)
     refuseOddFraming(request.raw)
     exchange.headers = readHeaders(request.raw.rawHeaders)
     done()
   })
 
   if (options.corsOrigins.length > 0) {
+    server.addHook('onRequest', (request, _reply, done) => {
+      refuseOtherOptions(request.raw)
+      done()
+    })
     await server.register(cors, {
       origin: [...options.corsOrigins],
       credentials: true,
@@ -180,10 +192,22 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       // Bodies stream: nothing reads them here.
       scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
       scope.addHook('onRequest', createGuard({ ...options.guard, ruleFor: options.guard.appRule }))
-      await appRoute(scope, { ...app, options: options.corsOrigins.length === 0 })
+      scope.addHook('onRequest', (request, _reply, done) => {
+        // Fastify refuses a type that it cannot read. It goes on as it came, from the raw headers.
+        request.raw.headers['content-type'] = undefined
+        done()
+      })
+      await appRoute(scope, { ...app, options: options.corsOrigins.length === 0, report: options.report })
     })
   }
   return server
+}
+
+/** Where CORS is ours every OPTIONS is; @fastify/cors would refuse this one in plain text. */
+function refuseOtherOptions({ method, headers }: IncomingMessage): void {
+  if (method !== 'OPTIONS') return
+  if (headers.origin !== undefined && headers['access-control-request-method'] !== undefined) return
+  throw new Refusal({ kind: 'bad-request', detail: 'OPTIONS is answered to CORS preflights only' })
 }
 
 function notFound(): never {
@@ -207,6 +231,12 @@ const REQUEST_ID = /^[\w-]{8,64}$/
 function requestIdOf(request: IncomingMessage): string {
   const sent = request.headers['x-request-id']
   return typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : randomUUID()
+}
+
+/** RFC 9112 §3.2: only HTTP/1.0 does without. */
+function refuseMissingHost(request: IncomingMessage): void {
+  if (request.headers.host !== undefined || request.httpVersion === '1.0') return
+  throw new Refusal({ kind: 'bad-request', detail: 'there is no Host header' })
 }
 
 /** RFC 9112 §6.1: what one reader takes for a length and another for chunks is an attack or a mistake; Node lets some pass. */

@@ -1,7 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Refusal } from '../core/failure.ts'
 import { responseHeaders } from './request-headers.ts'
+
+/** How long a body that nobody wants any more is still read: a client that is cut off while it sends may miss the answer. */
+const LINGER_MILLISECONDS = 5000
 
 export interface StreamOptions {
   readonly dispatcher: Dispatcher
@@ -17,6 +21,8 @@ export interface StreamOptions {
   readonly takeOver: () => void
   /** Takes what is to be called when the response has closed, whether its end was sent or its reader went away. */
   readonly onClosed: (listener: () => void) => void
+  /** Hears why an answer that had begun was cut short by the upstream. */
+  readonly onCut: (refusal: Refusal) => void
 }
 
 /**
@@ -28,32 +34,31 @@ export function streamExchange(options: StreamOptions): Promise<void> {
   const { request, response, own } = options
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
-    let refused: Refusal | undefined
     let flowing = false
 
-    const body = bodyOf(request)
-    if (body !== null && options.maxBodyBytes !== undefined) {
-      limitBody(request, options.maxBodyBytes, refusal => {
-        refused = refusal
-        controller?.abort(refusal)
-      })
-    }
+    const hasBody = statesBody(request)
     options.onClosed(() => {
       if (!response.writableFinished) controller?.abort(new Error('the client went away'))
+      else if (hasBody && !request.readableEnded) dropRest(request)
     })
-
     options.dispatcher.dispatch(
-      { method: options.method, path: options.path, headers: options.headers, body },
+      {
+        method: options.method,
+        path: options.path,
+        headers: options.headers,
+        body: hasBody ? bodyOf(request, options.maxBodyBytes ?? Number.POSITIVE_INFINITY) : null,
+      },
       {
         onRequestStart(started) {
           controller = started
-          if (refused !== undefined || response.destroyed) started.abort(refused ?? new Error('the client went away'))
+          if (response.destroyed) started.abort(new Error('the client went away'))
         },
         onResponseStart(started, status, _headers, statusText) {
           // Interim answers (1xx) concern the connection to the upstream.
           if (status < 200) return
           options.takeOver()
-          const setByUs = own === undefined ? undefined : new Set(Object.keys(own))
+          // What an answer varies by is the app's to say too; the rest of ours takes the place of the app's.
+          const setByUs = own === undefined ? undefined : new Set(Object.keys(own).filter(name => name !== 'vary'))
           const headers = responseHeaders(started.rawHeaders as Buffer[], setByUs)
           if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
           response.writeHead(status, statusText ?? '', headers)
@@ -74,13 +79,15 @@ export function streamExchange(options: StreamOptions): Promise<void> {
           resolve()
         },
         onResponseError(_controller, error) {
+          const refusal = error instanceof Refusal ? error : failureOf(error)
           if (response.headersSent || response.destroyed) {
             if (!response.headersSent) options.takeOver()
+            else if (!response.destroyed) options.onCut(refusal)
             response.destroy()
             resolve()
             return
           }
-          reject(refused ?? failureOf(error))
+          reject(refusal)
         },
       },
     )
@@ -88,24 +95,37 @@ export function streamExchange(options: StreamOptions): Promise<void> {
 }
 
 /** RFC 9112 §6.3: a request has a body exactly where one of these headers says so. */
-function bodyOf(request: IncomingMessage): IncomingMessage | null {
+function statesBody(request: IncomingMessage): boolean {
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
-  return (length === undefined || length === '0') && encoding === undefined ? null : request
+  return (length !== undefined && length !== '0') || encoding !== undefined
 }
 
-function limitBody(request: IncomingMessage, limitBytes: number, refuse: (refusal: Refusal) => void): void {
+/**
+ * The body as a stream of its own: undici destroys that of a call that fails, and with the request itself the connection
+ * would stall, half read.
+ * @throws {Refusal} `too-large` where the length that is stated is.
+ */
+function bodyOf(request: IncomingMessage, limitBytes: number): Transform {
   const tooLarge = new Refusal({ kind: 'too-large', limitBytes })
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) {
-    refuse(tooLarge)
-    return
-  }
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge
   let size = 0
-  request.on('data', (chunk: Buffer) => {
-    size += chunk.length
-    if (size > limitBytes) refuse(tooLarge)
-  })
-  // The listener must not start the flow before the upstream takes it.
-  request.pause()
+  return request.pipe(
+    new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        size += chunk.length
+        if (size > limitBytes) done(tooLarge)
+        else done(null, chunk)
+      },
+    }),
+  )
+}
+
+/** The next request on the connection is behind what is left of this one. */
+function dropRest(request: IncomingMessage): void {
+  request.unpipe().resume()
+  setTimeout(() => {
+    if (!request.readableEnded) request.socket.destroy()
+  }, LINGER_MILLISECONDS).unref()
 }
 
 function failureOf(error: Error): Refusal {

@@ -28,7 +28,6 @@ export interface BearerVerifier {
 interface Verdict {
   readonly outcome: Identity | Refusal
   readonly until: number
-  readonly issuer: Issuer | undefined
   readonly keysVersion: number
 }
 
@@ -36,30 +35,34 @@ interface Verdict {
 export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: Clock }): BearerVerifier {
   const { issuers, clock } = deps
   const byUrl = new Map(issuers.map(issuer => [issuer.options.issuer, issuer]))
-  const byName = new Map(issuers.map(issuer => [issuer.options.name, issuer]))
   const introspects = issuers.some(issuer => issuer.options.introspection !== undefined)
   const verdicts = new Map<string, Verdict>()
   const underWay = new Map<string, Promise<Identity>>()
 
-  const remember = (key: string, outcome: Identity | Refusal, until: number): void => {
+  /** Of all issuers together: it counts up when the keys of any of them change. */
+  const keysVersion = (): number => issuers.reduce((sum, { keys }) => sum + keys.version(), 0)
+
+  const remember = (key: string, verdict: Verdict): void => {
     if (verdicts.size >= MAX_REMEMBERED) {
       const oldest = verdicts.keys().next()
       if (oldest.done !== true) verdicts.delete(oldest.value)
     }
-    const issuer = outcome instanceof Refusal ? undefined : byName.get(outcome.issuer)
-    verdicts.set(key, { outcome, until, issuer, keysVersion: issuer?.keys.version() ?? 0 })
+    verdicts.set(key, verdict)
   }
 
   const judge = async (token: string, key: string, asIdToken: boolean): Promise<Identity> => {
     const isJws = looksLikeJws(token)
+    // From before the key is looked for: keys that change while the token is judged void the verdict.
+    const version = keysVersion()
     if (!isJws && !introspects) throw reject('malformed', 'the token is not a JWT, and no issuer offers introspection')
     try {
       const identity = await (isJws ? verifyJwt(token, asIdToken) : introspect(token, issuers))
-      remember(key, identity, Math.min(clock.now() + REMEMBER_MILLISECONDS, identity.expiresAt))
+      const until = Math.min(clock.now() + REMEMBER_MILLISECONDS, identity.expiresAt)
+      remember(key, { outcome: identity, until, keysVersion: version })
       return identity
     } catch (error) {
       if (!isJws && error instanceof Refusal && error.failure.kind === 'token-rejected') {
-        remember(key, error, clock.now() + REMEMBER_REFUSAL_MILLISECONDS)
+        remember(key, { outcome: error, until: clock.now() + REMEMBER_REFUSAL_MILLISECONDS, keysVersion: version })
       }
       throw error
     }
@@ -102,10 +105,7 @@ export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: 
       const key = asIdToken ? `id ${digest}` : digest
       const known = verdicts.get(key)
       if (known !== undefined) {
-        if (
-          known.until > clock.now() &&
-          (known.issuer === undefined || known.issuer.keys.version() === known.keysVersion)
-        ) {
+        if (known.until > clock.now() && known.keysVersion === keysVersion()) {
           if (known.outcome instanceof Refusal) throw known.outcome
           return known.outcome
         }

@@ -13,6 +13,8 @@ import { type CallOptions, LookerAnswer, LookerTransport } from './transport.ts'
 const RENEW_AT = 0.8
 /** How often one call is repeated after "too many requests", each time when Looker says. */
 const MAX_PAUSES = 3
+/** No pause is longer, whatever Looker, or a proxy before it, asks for: a wrong number must not close it for good. */
+const LONGEST_PAUSE_SECONDS = 300
 
 export interface LookerClientOptions {
   /** Without /api/4.0. */
@@ -105,16 +107,17 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
       .finally(() => (renewal = undefined))
     return renewal
   }
-  const serviceToken = async (): Promise<Secret> => {
+  const serviceToken = async (): Promise<AccessToken> => {
     const now = clock.now()
-    if (service === undefined || service.expiresAt <= now) return (await renew()).token
+    if (service === undefined || service.expiresAt <= now) return renew()
     if (now >= service.obtainedAt + (service.expiresAt - service.obtainedAt) * RENEW_AT && renewal === undefined) {
       // Ahead of time and behind the caller's back; if it fails the next caller tries again, and this token still serves.
       renew().catch(() => {})
     }
-    return service.token
+    return service
   }
-  const sdk = LookerNodeSDK.init40(settings, transport, new ServiceSession(settings, transport, serviceToken))
+  const session = new ServiceSession(settings, transport, async () => (await serviceToken()).token)
+  const sdk = LookerNodeSDK.init40(settings, transport, session)
 
   /** One exchange with its deadline, its pauses for 429, and its part in the breaker's count. */
   const attempt = async <T>(
@@ -125,18 +128,23 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
     for (let pauses = 0; ; pauses++) {
       breaker.check()
       await untilUnpaused(deadline)
+      // Not AbortSignal.timeout: its timer outlives the call by all that was left of the deadline, ten thousand at once.
+      const expired = new AbortController()
+      const timer = setTimeout(() => expired.abort(new TimeoutError()), Math.max(1, deadline - clock.now()))
       try {
-        const answer = await exchange(AbortSignal.timeout(Math.max(1, deadline - clock.now())))
+        const answer = await exchange(expired.signal)
         if (!answer.ok) throw new Error('the transport throws for every answer that is not a success')
         breaker.succeeded()
         return answer.value
       } catch (error) {
         if (error instanceof Refusal) throw error
         if (error instanceof LookerAnswer && error.status === 429 && pauses < MAX_PAUSES) {
-          pausedUntil = clock.now() + (error.retryAfterSeconds ?? 1) * 1000
+          pausedUntil = clock.now() + Math.min(error.retryAfterSeconds ?? 1, LONGEST_PAUSE_SECONDS) * 1000
           continue
         }
         throw judge(operation, error)
+      } finally {
+        clearTimeout(timer)
       }
     }
   }
@@ -169,8 +177,12 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
 
   return {
     async call(operation, work, context) {
-      const ask = () => attempt(operation, signal => work(sdk, { operation, signal, requestId: context?.requestId }))
-      const used = service
+      let used: AccessToken | undefined
+      const ask = async () => {
+        // Before the attempt, not within it: while the breaker is half open only one may ask, and that is then the login.
+        used = await serviceToken()
+        return attempt(operation, signal => work(sdk, { operation, signal, requestId: context?.requestId }))
+      }
       try {
         return await ask()
       } catch (error) {
@@ -200,6 +212,10 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
       }
     },
   }
+}
+
+class TimeoutError extends Error {
+  override readonly name = 'TimeoutError'
 }
 
 function isTimeout(error: unknown): boolean {

@@ -9,13 +9,35 @@ export interface Limiter {
 /** Past this many the wait could not end within any deadline, and each one waiting costs memory. */
 const MAX_WAITING = 20_000
 
+interface Waiter {
+  readonly proceed: () => void
+  readonly giveUp: (reason: Refusal) => void
+  /** Of `performance.now()`. */
+  readonly until: number
+}
+
 export function createLimiter(options: { atOnce: number; waitSeconds: number }): Limiter {
   const { atOnce, waitSeconds } = options
   let running = 0
   // A Set keeps order and lets the one who gave up leave from the middle.
-  const waiting = new Set<() => void>()
+  const waiting = new Set<Waiter>()
+  let timer: NodeJS.Timeout | undefined
 
   const overloaded = (): Refusal => new Refusal({ kind: 'overloaded', retryAfterSeconds: Math.ceil(waitSeconds / 10) })
+
+  /** All wait equally long, so the first in line is the first to give up: one timer serves them all. */
+  const dismissLate = (): void => {
+    timer = undefined
+    const now = performance.now()
+    for (const waiter of waiting) {
+      if (waiter.until > now) {
+        timer = setTimeout(dismissLate, waiter.until - now)
+        return
+      }
+      waiting.delete(waiter)
+      waiter.giveUp(overloaded())
+    }
+  }
 
   const enter = (): Promise<void> | undefined => {
     if (running < atOnce) {
@@ -23,16 +45,9 @@ export function createLimiter(options: { atOnce: number; waitSeconds: number }):
       return undefined
     }
     if (waiting.size >= MAX_WAITING) throw overloaded()
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        waiting.delete(proceed)
-        reject(overloaded())
-      }, waitSeconds * 1000)
-      const proceed = (): void => {
-        clearTimeout(timer)
-        resolve()
-      }
-      waiting.add(proceed)
+    return new Promise((proceed, giveUp) => {
+      waiting.add({ proceed, giveUp, until: performance.now() + waitSeconds * 1000 })
+      timer ??= setTimeout(dismissLate, waitSeconds * 1000)
     })
   }
 
@@ -44,7 +59,11 @@ export function createLimiter(options: { atOnce: number; waitSeconds: number }):
     }
     // The place is handed over, so nobody who comes later can take it.
     waiting.delete(next.value)
-    next.value()
+    next.value.proceed()
+    if (waiting.size === 0) {
+      clearTimeout(timer)
+      timer = undefined
+    }
   }
 
   return {

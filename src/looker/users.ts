@@ -22,7 +22,7 @@ export async function provision(
   context: CallContext,
 ): Promise<string> {
   // Before acquire, because acquiring a session could wake a user whom an administrator has disabled.
-  await findUser(looker, scope.externalUserId, context)
+  const known = await findUser(looker, scope.externalUserId, context)
   await explainRefusal('acquire_embed_cookieless_session', () =>
     looker.call(
       'acquire_embed_cookieless_session',
@@ -45,7 +45,7 @@ export async function provision(
       context,
     ),
   )
-  const userId = await findUser(looker, scope.externalUserId, context)
+  const userId = known ?? (await findUser(looker, scope.externalUserId, context))
   if (userId !== undefined) return userId
   throw new Refusal({
     kind: 'looker-refused',

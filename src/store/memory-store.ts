@@ -37,7 +37,10 @@ export function createMemoryStore(clock: Clock): Store {
     },
     async put(key, value, ttlMilliseconds, generation) {
       if (generation < (guards.get(key)?.generation ?? 0)) return false
-      keep(entries, key, { value, until: clock.now() + ttlMilliseconds })
+      // Small buffers are pieces of larger ones, which each would keep in memory whole.
+      const copy = Buffer.allocUnsafeSlow(value.length)
+      value.copy(copy)
+      keep(entries, key, { value: copy, until: clock.now() + ttlMilliseconds })
       return true
     },
     async remove(key) {

@@ -157,6 +157,8 @@ function connect(options: RedisStoreOptions): Redis | Cluster {
     // A command that cannot be sent now fails now: requests wait for a deadline of milliseconds, not for Redis to return.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
+    // Nobody would hear of its failure but the process, which would end; `subscribe` above does it, at every "ready".
+    autoResubscribe: false,
     retryStrategy: pause,
     // A replica that was a master until the fail-over says READONLY: connect anew, and send the command again.
     reconnectOnError: error => (error.message.startsWith('READONLY') ? 2 : false),

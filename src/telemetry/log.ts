@@ -1,9 +1,9 @@
-import { type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type Log = Logger
 
 /** JSON lines on standard output, in the same writer as the audit lines so that neither cuts into the other. */
-export function createLog(level: string): Log {
+export function createLog(level: string, destination: DestinationStream = process.stdout): Log {
   return pino(
     {
       level,
@@ -12,7 +12,7 @@ export function createLog(level: string): Log {
       formatters: { level: label => ({ level: label }) },
       serializers: { err: describeError },
     },
-    process.stdout,
+    destination,
   )
 }
 

@@ -42,9 +42,11 @@ export function createMetrics(options: {
   issuers: readonly string[]
   rules: readonly string[]
 }): Metrics {
-  const registry = new Registry<OpenMetricsContentType>()
+  const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
+  // Sums of what is beside them, and gauges under the name of a counter, which promtool does not accept.
+  for (const what of ['resources', 'handles', 'requests']) registry.removeSingleMetric(`nodejs_active_${what}_total`)
   const counter = (name: string, help: string, labelNames: string[] = []): Counter =>
     new Counter({ name: `sallyport_${name}`, help, labelNames, registers })
   const histogram = (name: string, help: string, buckets: number[], labelNames: string[] = []): Histogram =>
@@ -107,6 +109,11 @@ export function createMetrics(options: {
   const decisionChild = remembered((decision, rule) => decisions.labels(decision, rule))
   const cacheChild = remembered((tier, result) => cache.labels(tier, result))
 
+  // prom-client renames counters when it writes OpenMetrics, and for good. Here it renames what only stands for them.
+  const openMetrics = new Registry<OpenMetricsContentType>()
+  openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+  for (const metric of registry.getMetricsAsArray()) openMetrics.registerMetric(Object.create(metric) as Gauge)
+
   return {
     request(route, method, status, seconds) {
       const { duration, count } = requestChildren(route, STATUS_TEXT[status] ?? String(status))
@@ -131,11 +138,9 @@ export function createMetrics(options: {
     store: (command, seconds) => store.observe({ command }, seconds),
     jwksFetched: (issuer, seconds) => jwks.set({ issuer }, seconds),
     audit: (result, count) => audited.inc({ result }, count),
-    async render(openMetrics) {
-      registry.setContentType(
-        openMetrics ? Registry.OPENMETRICS_CONTENT_TYPE : (Registry.PROMETHEUS_CONTENT_TYPE as never),
-      )
-      return { type: registry.contentType, body: await registry.metrics() }
+    async render(asOpenMetrics) {
+      const page = asOpenMetrics ? openMetrics : registry
+      return { type: page.contentType, body: await page.metrics() }
     },
   }
 }

@@ -1,7 +1,7 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
-import { exchangeOf, permitOf } from '../exchange.ts'
+import { type Exchange, exchangeOf, permitOf } from '../exchange.ts'
 import { identityHeaders } from '../identity-headers.ts'
 import { streamExchange } from '../stream.ts'
 
@@ -13,6 +13,8 @@ export interface AppRouteOptions {
   readonly maxBodyBytes: number | undefined
   /** Whether OPTIONS is the app's: where Sallyport answers CORS preflights it is not. */
   readonly options: boolean
+  /** Logs what the caller is not told. */
+  report(exchange: Exchange, error: unknown): void
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -56,6 +58,11 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
         maxBodyBytes: options.maxBodyBytes,
         takeOver: () => void reply.hijack(),
         onClosed: listener => (exchange.onClosed = listener),
+        onCut(refusal) {
+          exchange.decision = 'failed'
+          exchange.reason = refusal.failure.kind
+          options.report(exchange, refusal)
+        },
       })
     } finally {
       exchange.upstreamMilliseconds = performance.now() - started
@@ -67,6 +74,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
     httpMethods: options.options ? [...METHODS, 'OPTIONS'] : METHODS,
     proxyPayloads: false,
     // Before the plugin's own handler, which would take the target apart and write it again: ours sends what was judged.
+    // oxlint-disable-next-line typescript/no-misused-promises -- Fastify takes hooks that give a promise; the plugin's types do not say so
     preHandler: handler,
   })
 }

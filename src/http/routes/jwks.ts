@@ -1,0 +1,11 @@
+import type { FastifyInstance } from 'fastify'
+
+/** `GET /jwks.json`: the public keys of the identity assertion. For everybody: the app asks without an identity. */
+export async function jwksRoute(scope: FastifyInstance, options: { publicKeys(): unknown }): Promise<void> {
+  scope.get('/jwks.json', async (_request, reply) =>
+    reply
+      .header('content-type', 'application/jwk-set+json')
+      .header('cache-control', 'public, max-age=300')
+      .send(JSON.stringify(options.publicKeys())),
+  )
+}
