@@ -17,6 +17,7 @@ import { createClientAddress } from './http/client-address.ts'
 import type { Exchange } from './http/exchange.ts'
 import { createTokenIssuer } from './http/routes/issue-token.ts'
 import { createProxyServer } from './http/server.ts'
+import { createAssertionSigner } from './identity/assertion.ts'
 import { createBearerVerifier } from './identity/bearer.ts'
 import { createIssuer, type Issuer } from './identity/issuer.ts'
 import { createLookerClient, type LookerClient } from './looker/client.ts'
@@ -27,10 +28,10 @@ import { compileGrants } from './policy/grants.ts'
 import { compileRules } from './policy/rules.ts'
 import { createMemoryStore } from './store/memory-store.ts'
 import { createRedisStore } from './store/redis-store.ts'
-import { createSealer, deriveKey } from './store/seal.ts'
+import { createSealer, deriveKey, type Sealer } from './store/seal.ts'
 import { createSingleFlight } from './store/single-flight.ts'
 import type { Store } from './store/store.ts'
-import { createVault } from './store/vault.ts'
+import { createVault, type Vault } from './store/vault.ts'
 import type { Log } from './telemetry/log.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 
@@ -95,12 +96,21 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       if (code === 'error') metrics.upstreamError('looker', 'unreachable')
     },
   })
-  const broker = openBroker(options, { looker, store, metrics, clock })
+  const vault = createVault({ store, sealer: openSealer(options) })
+  const broker = openBroker(options, { looker, vault, metrics, clock })
+  const assertion = createAssertionSigner({
+    issuer: config.server.publicUrl,
+    audience: config.app === undefined ? config.server.publicUrl : new URL(config.app.url).origin,
+    vault,
+    clock,
+    report: error => log.warn({ err: error }, 'the keys of the identity assertion cannot be had'),
+  })
   const appPool = config.app === undefined ? undefined : openApp(config.app)
 
   let stopping = false
   let underWay = 0
   let lastAt = performance.now()
+  let closed: Promise<void> | undefined
   const commitAudit = (exchange: Exchange, status: number): Promise<void> => {
     exchange.audited = true
     return audit.commit(auditEventOf(exchange, status))
@@ -132,6 +142,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
             publicUrl: config.server.publicUrl,
             maxBodyBytes: config.server.maxBodyBytes,
           },
+    assertion,
     guard: {
       verify: token => verifier.verify(token),
       appRule: ({ method, target }) => rules(method, target?.path ?? ''),
@@ -185,6 +196,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     ],
   })
   for (const issuer of issuers) issuer.start()
+  assertion.start()
   secrets.watch(({ file, error }) => {
     if (error === undefined) log.info({ file }, 'a secret was read again')
     else log.warn({ file, error }, 'a secret file cannot be used; the value before it still counts')
@@ -198,14 +210,17 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       stopping = true
     },
     activity: () => ({ underWay, lastAt }),
-    async close() {
-      stopping = true
-      secrets.close()
-      for (const issuer of issuers) issuer.close()
-      await Promise.all([proxy.close(), admin.close()])
-      await audit.close()
-      await Promise.all([store.close(), lookerAgent.close(), appPool?.destroy()])
-    },
+    close: () => (closed ??= shutDown()),
+  }
+
+  async function shutDown(): Promise<void> {
+    stopping = true
+    secrets.close()
+    for (const issuer of issuers) issuer.close()
+    assertion.close()
+    await Promise.all([proxy.close(), admin.close()])
+    await audit.close()
+    await Promise.all([store.close(), lookerAgent.close(), appPool?.destroy()])
   }
 }
 
@@ -248,10 +263,11 @@ function openIssuer(
         lastError = ''
         return
       }
-      metrics.upstreamError('issuer', /timeout|abort/i.test(String(error)) ? 'timeout' : 'unreachable')
+      const trouble = error instanceof Error ? `${error.name} ${error.message}` : 'unknown'
+      metrics.upstreamError('issuer', /timeout|abort/i.test(trouble) ? 'timeout' : 'unreachable')
       // The same trouble is told once, however often it is tried.
-      if (String(error) !== lastError) log.warn({ issuer: issuer.name, err: error }, 'the issuer cannot be used')
-      lastError = String(error)
+      if (trouble !== lastError) log.warn({ issuer: issuer.name, err: error }, 'the issuer cannot be used')
+      lastError = trouble
     },
   })
 }
@@ -285,20 +301,24 @@ function openStore({ config, secrets, log }: SallyportOptions, metrics: Metrics,
   })
 }
 
-function openBroker(
-  { config, secrets, log }: SallyportOptions,
-  parts: { looker: LookerClient; store: Store; metrics: Metrics; clock: Clock },
-): TokenBroker {
-  const { looker, store, metrics, clock } = parts
+/** Without keys in the configuration nothing leaves this process, and a key of its own will do. */
+function openSealer({ config, secrets }: SallyportOptions): Sealer {
   const { sealKeys } = config.store
-  const sealer = createSealer(
+  return createSealer(
     sealKeys === undefined
       ? [{ id: 'memory', key: constant(randomBytes(32).toString('base64')) }]
       : sealKeys.map(({ id, key }) => ({ id, key: secrets.source(key) })),
   )
+}
+
+function openBroker(
+  { config, log }: SallyportOptions,
+  parts: { looker: LookerClient; vault: Vault; metrics: Metrics; clock: Clock },
+): TokenBroker {
+  const { looker, vault, metrics, clock } = parts
   return createTokenBroker({
     looker,
-    vault: createVault({ store, sealer }),
+    vault,
     limiter: createLimiter({ atOnce: config.looker.maxConcurrent, waitSeconds: config.looker.timeoutSeconds }),
     singleFlight: createSingleFlight(),
     clock,

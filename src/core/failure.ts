@@ -25,7 +25,7 @@ export type Failure =
   | { readonly kind: 'token-rejected'; readonly reason: TokenRejection; readonly detail: string }
   | { readonly kind: 'issuer-unavailable'; readonly issuer: string; readonly retryAfterSeconds: number }
   | { readonly kind: 'forbidden'; readonly rule: string }
-  | { readonly kind: 'cross-origin-write' }
+  | { readonly kind: 'check-refused'; readonly detail: string }
   | { readonly kind: 'no-grant' }
   | { readonly kind: 'claim-missing'; readonly grant: string; readonly claim: string; readonly usedBy: string }
   | { readonly kind: 'looker-user-disabled'; readonly lookerUserId: string }

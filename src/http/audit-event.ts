@@ -25,7 +25,7 @@ export function auditEventOf(exchange: Exchange, status: number): AuditEvent {
     operation: `${method} ${path}`,
     resource: isToken
       ? { type: 'looker_token', name: identity?.subject ?? '' }
-      : { type: route === 'app' ? 'app_path' : 'endpoint', name: path },
+      : { type: route === 'app' || route === 'check' ? 'app_path' : 'endpoint', name: path },
     rule: exchange.rule,
     grant: exchange.grant,
     decision: exchange.decision,

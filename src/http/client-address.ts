@@ -1,8 +1,10 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 
-/** Says the address a request came from: the peer, or, where the peer is a trusted proxy, the one it speaks for. */
 export interface ClientAddress {
-  (peer: string | undefined, forwardedFor: string | string[] | undefined): string
+  /** The address a request came from: the peer, or, where the peer is a trusted proxy, the one it speaks for. */
+  of(peer: string | undefined, forwardedFor: string | string[] | undefined): string
+  /** Whether the peer may speak for others. */
+  isTrusted(peer: string | undefined): boolean
 }
 
 export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
@@ -13,12 +15,12 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
     if (bits === undefined) trusted.addAddress(address, family)
     else trusted.addSubnet(address, Number(bits), family)
   }
-  const isTrusted = (address: string): boolean => trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  const isTrusted = (address: string): boolean =>
+    isIP(address) !== 0 && trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 
-  return (peer, forwardedFor) => {
+  const of: ClientAddress['of'] = (peer, forwardedFor) => {
     const direct = plain(peer ?? '')
-    if (trustedProxies.length === 0 || forwardedFor === undefined || isIP(direct) === 0 || !isTrusted(direct))
-      return direct
+    if (trustedProxies.length === 0 || forwardedFor === undefined || !isTrusted(direct)) return direct
     // From the right: what stands left of the last untrusted hop was written by whoever that is.
     const hops = String(forwardedFor)
       .split(',')
@@ -29,6 +31,7 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
     }
     return hops[0] ?? direct
   }
+  return { of, isTrusted: peer => isTrusted(plain(peer ?? '')) }
 }
 
 /** An IPv4 address that came over an IPv6 socket is that IPv4 address. */

@@ -5,7 +5,7 @@ import type { Permit } from '../core/permit.ts'
 import type { Target } from './canonical-path.ts'
 import type { ReadHeaders } from './request-headers.ts'
 
-export type Route = 'app' | 'token' | 'looker_token' | 'session' | 'other'
+export type Route = 'app' | 'token' | 'looker_token' | 'session' | 'check' | 'jwks' | 'other'
 
 /**
  * What is known of one request on its way, and what its audit event and its metrics will say.

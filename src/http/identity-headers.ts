@@ -1,5 +1,8 @@
 import type { Identity } from '../core/identity.ts'
 
+/** The header of the signed identity. */
+export const ASSERTION = 'X-Sallyport-Assertion'
+
 const known = new WeakMap<Identity, readonly string[]>()
 
 /** The headers that tell the app who is calling: name, value, name, value. The same for all requests of one identity. */

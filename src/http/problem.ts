@@ -53,8 +53,8 @@ export function problemOf(failure: Failure): Problem {
       )
     case 'forbidden':
       return problem('forbidden', 403, 'Not allowed', 'No rule lets this person do this.')
-    case 'cross-origin-write':
-      return problem('forbidden', 403, 'Not allowed', 'A write with a session cookie has to come from the same origin.')
+    case 'check-refused':
+      return problem('forbidden', 403, 'Not allowed', `Nothing could be judged: ${failure.detail}.`)
     case 'no-grant':
       return problem(
         'no-grant',

@@ -12,6 +12,8 @@ import { createGuard, type GuardDeps } from './guard.ts'
 import { INTERNAL, PROBLEM_TYPE, type Problem, problemOf, renderProblem } from './problem.ts'
 import { readHeaders } from './request-headers.ts'
 import { type AppRouteOptions, appRoute } from './routes/app.ts'
+import { checkRoute, judgeForwarded } from './routes/check.ts'
+import { jwksRoute } from './routes/jwks.ts'
 import { type LookerTokenOptions, lookerTokenRoute } from './routes/looker-token.ts'
 import { type SessionOptions, sessionRoute } from './routes/session.ts'
 import { type TokenExchangeOptions, tokenExchangeRoute } from './routes/token-exchange.ts'
@@ -30,7 +32,9 @@ export interface ProxyServerOptions {
   readonly corsOrigins: readonly string[]
   readonly clock: Clock
   readonly clientAddress: ClientAddress
-  readonly app: Omit<AppRouteOptions, 'options' | 'report'> | undefined
+  readonly app: Omit<AppRouteOptions, 'options' | 'report' | 'assert'> | undefined
+  /** Says to an app who is calling, signed; undefined while there is no key to sign with. */
+  readonly assertion: { assert: AppRouteOptions['assert']; publicKeys(): unknown }
   readonly guard: Omit<GuardDeps, 'ruleFor'> & {
     /** The rule for a path of the app. */
     appRule: GuardDeps['ruleFor']
@@ -80,6 +84,8 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     [`${prefix}/token`, 'token'],
     [`${prefix}/looker/token`, 'looker_token'],
     [`${prefix}/session`, 'session'],
+    [`${prefix}/check`, 'check'],
+    [`${prefix}/jwks.json`, 'jwks'],
   ])
   const routeOf = (path: string): Exchange['route'] =>
     routes.get(path) ??
@@ -90,7 +96,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       requestId: request.id,
       time: options.clock.now(),
       startedAt: performance.now(),
-      sourceIp: options.clientAddress(request.raw.socket.remoteAddress, request.raw.headers['x-forwarded-for']),
+      sourceIp: options.clientAddress.of(request.raw.socket.remoteAddress, request.raw.headers['x-forwarded-for']),
       method: request.raw.method ?? 'GET',
       raw: { request: request.raw, response: reply.raw },
       route: 'other',
@@ -170,6 +176,13 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       own.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined))
 
       await own.register(open => tokenExchangeRoute(open, options.tokenExchange))
+      await jwksRoute(own, options.assertion)
+      await own.register(async checked => {
+        const { isTrusted } = options.clientAddress
+        checked.addHook('onRequest', judgeForwarded(isTrusted))
+        checked.addHook('onRequest', createGuard({ ...options.guard, ruleFor: options.guard.appRule }))
+        await checkRoute(checked, options.assertion)
+      })
       await own.register(async guarded => {
         guarded.addHook('onRequest', createGuard({ ...options.guard, ruleFor: () => OWN_ENDPOINT }))
         await lookerTokenRoute(guarded, options.lookerToken)
@@ -178,6 +191,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       otherMethods(own, '/token', ['POST'])
       otherMethods(own, '/looker/token', ['POST', 'DELETE'])
       otherMethods(own, '/session', ['GET', 'HEAD'])
+      otherMethods(own, '/jwks.json', ['GET', 'HEAD'])
       // The prefix is ours: what is not there is not the app's either.
       own.all('/*', notFound)
       own.all('/', notFound)
@@ -197,7 +211,12 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
         request.raw.headers['content-type'] = undefined
         done()
       })
-      await appRoute(scope, { ...app, options: options.corsOrigins.length === 0, report: options.report })
+      await appRoute(scope, {
+        ...app,
+        options: options.corsOrigins.length === 0,
+        report: options.report,
+        assert: options.assertion.assert,
+      })
     })
   }
   return server

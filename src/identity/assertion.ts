@@ -14,7 +14,7 @@ const PUBLISH_FIRST_MILLISECONDS = 60 * 60_000
 const KEEP_MILLISECONDS = 24 * 3_600_000
 /** How often a replica looks whether another made a key. */
 const LOOK_MILLISECONDS = 5 * 60_000
-const RETRY_MILLISECONDS = 2_000
+const RETRY_MILLISECONDS = 250
 const LEASE_MILLISECONDS = 10_000
 const ALGORITHM = 'ES256'
 const PLACE = { kind: 'assertion-keys', owner: 'sallyport' }
@@ -56,7 +56,7 @@ export interface AssertionSigner {
   /** The assertion for an identity; undefined while no key could be had, and then the app has to refuse. */
   assert(identity: Identity): string | undefined | Promise<string | undefined>
   /** The public keys (RFC 7517), for `/jwks.json`. */
-  publicKeys(): { keys: JWK[] }
+  publicKeys(): { keys: readonly object[] }
   /** Gets the keys, or makes the first, and goes on looking after them. */
   start(): void
   close(): void
@@ -64,7 +64,7 @@ export interface AssertionSigner {
 
 export function createAssertionSigner(options: AssertionOptions): AssertionSigner {
   const { clock, vault } = options
-  let published: readonly JWK[] = []
+  let published: readonly object[] = []
   let signing: { readonly kid: string; readonly key: CryptoKey } | undefined
   let timer: NodeJS.Timeout | undefined
   let closed = false
@@ -81,7 +81,7 @@ export function createAssertionSigner(options: AssertionOptions): AssertionSigne
       signing = { kid: chosen.kid, key }
       made = new WeakMap()
     }
-    published = keys.map(({ kid, jwk: { kty, crv, x, y } }) => publicPart({ kid, kty, crv, x, y }))
+    published = keys.map(({ kid, jwk: { kty, crv, x, y } }) => ({ kid, kty, crv, x, y, alg: ALGORITHM, use: 'sig' }))
   }
 
   /** The keys as they are to be from now on, or undefined where nothing changes. */
@@ -159,17 +159,13 @@ export function createAssertionSigner(options: AssertionOptions): AssertionSigne
       if (known !== undefined && known.until > clock.now()) return known.text
       return signing === undefined ? undefined : sign(identity, signing)
     },
-    publicKeys: () => ({ keys: [...published] }),
+    publicKeys: () => ({ keys: published }),
     start: () => void run(),
     close() {
       closed = true
       clearTimeout(timer)
     },
   }
-}
-
-function publicPart(jwk: Record<string, string | undefined>): JWK {
-  return { ...jwk, alg: ALGORITHM, use: 'sig' } as JWK
 }
 
 function parseKeys(value: unknown): readonly StoredKey[] | undefined {

@@ -10,7 +10,7 @@ export interface Limiter {
 const MAX_WAITING = 20_000
 
 interface Waiter {
-  readonly proceed: () => void
+  readonly begin: () => void
   readonly giveUp: (reason: Refusal) => void
   /** Of `performance.now()`. */
   readonly until: number
@@ -19,7 +19,7 @@ interface Waiter {
 export function createLimiter(options: { atOnce: number; waitSeconds: number }): Limiter {
   const { atOnce, waitSeconds } = options
   let running = 0
-  // A Set keeps order and lets the one who gave up leave from the middle.
+  // A Set keeps order and lets the one who gave up leave from the middle. Thousands wait here, so a waiter is small.
   const waiting = new Set<Waiter>()
   let timer: NodeJS.Timeout | undefined
 
@@ -39,18 +39,6 @@ export function createLimiter(options: { atOnce: number; waitSeconds: number }):
     }
   }
 
-  const enter = (): Promise<void> | undefined => {
-    if (running < atOnce) {
-      running++
-      return undefined
-    }
-    if (waiting.size >= MAX_WAITING) throw overloaded()
-    return new Promise((proceed, giveUp) => {
-      waiting.add({ proceed, giveUp, until: performance.now() + waitSeconds * 1000 })
-      timer ??= setTimeout(dismissLate, waitSeconds * 1000)
-    })
-  }
-
   const leave = (): void => {
     const next = waiting.values().next()
     if (next.done === true) {
@@ -59,21 +47,32 @@ export function createLimiter(options: { atOnce: number; waitSeconds: number }):
     }
     // The place is handed over, so nobody who comes later can take it.
     waiting.delete(next.value)
-    next.value.proceed()
     if (waiting.size === 0) {
       clearTimeout(timer)
       timer = undefined
+    }
+    next.value.begin()
+  }
+
+  const occupy = async <T>(task: () => Promise<T>): Promise<T> => {
+    try {
+      return await task()
+    } finally {
+      leave()
     }
   }
 
   return {
     async run(task) {
-      await enter()
-      try {
-        return await task()
-      } finally {
-        leave()
+      if (running < atOnce) {
+        running++
+        return occupy(task)
       }
+      if (waiting.size >= MAX_WAITING) throw overloaded()
+      return new Promise((resolve, giveUp) => {
+        waiting.add({ begin: () => resolve(occupy(task)), giveUp, until: performance.now() + waitSeconds * 1000 })
+        timer ??= setTimeout(dismissLate, waitSeconds * 1000)
+      })
     },
   }
 }

@@ -4,8 +4,10 @@ export function createSingleFlight<T>(): (key: string, work: () => Promise<T>) =
   return (key, work) => {
     const flying = flights.get(key)
     if (flying !== undefined) return flying
-    const flight = work().finally(() => flights.delete(key))
+    const flight = work()
     flights.set(key, flight)
+    const landed = (): void => void flights.delete(key)
+    flight.then(landed, landed)
     return flight
   }
 }

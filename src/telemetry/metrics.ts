@@ -12,7 +12,7 @@ const STATUS_TEXT = Array.from({ length: 600 }, (_, code) => String(code))
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-export type Route = 'app' | 'token' | 'looker_token' | 'session' | 'other'
+export type Route = 'app' | 'token' | 'looker_token' | 'session' | 'check' | 'jwks' | 'other'
 export type AuthMethod = 'jwt' | 'introspection' | 'none' | 'bearer'
 export type AuthReason = TokenRejection | 'ok' | 'no-credentials' | 'issuer-unavailable' | 'ambiguous'
 

@@ -61,7 +61,8 @@ test('case 84: a mistake of ours is 500 internal, and only the log says what it 
     prefix: '/sallyport',
     corsOrigins: [],
     clock: systemClock,
-    clientAddress: () => '127.0.0.1',
+    clientAddress: { isTrusted: () => false, of: () => '127.0.0.1' },
+    assertion: { assert: () => undefined, publicKeys: () => ({ keys: [] }) },
     app: undefined,
     guard: {
       verify() {

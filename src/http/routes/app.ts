@@ -1,8 +1,9 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
+import type { Identity } from '../../core/identity.ts'
 import { type Exchange, exchangeOf, permitOf } from '../exchange.ts'
-import { identityHeaders } from '../identity-headers.ts'
+import { ASSERTION, identityHeaders } from '../identity-headers.ts'
 import { streamExchange } from '../stream.ts'
 
 export interface AppRouteOptions {
@@ -11,6 +12,8 @@ export interface AppRouteOptions {
   readonly dispatcher: Dispatcher
   readonly publicUrl: string
   readonly maxBodyBytes: number | undefined
+  /** The identity as a short signed JWT; undefined while there is no key to sign with. */
+  assert(identity: Identity): string | undefined | Promise<string | undefined>
   /** Whether OPTIONS is the app's: where Sallyport answers CORS preflights it is not. */
   readonly options: boolean
   /** Logs what the caller is not told. */
@@ -34,7 +37,12 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
     const { forward, authorizationAt } = headers
     // The app gets to know who the caller is, never what would let it be the caller.
     if (bearerIsOurs && authorizationAt !== -1) forward.splice(authorizationAt, 2)
-    if (identity !== undefined) forward.push(...identityHeaders(identity))
+    if (identity !== undefined) {
+      forward.push(...identityHeaders(identity))
+      const made = options.assert(identity)
+      const assertion = typeof made === 'object' ? await made : made
+      if (assertion !== undefined) forward.push(ASSERTION, assertion)
+    }
     forward.push(
       'X-Request-Id',
       exchange.requestId,

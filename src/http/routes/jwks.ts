@@ -6,6 +6,7 @@ export async function jwksRoute(scope: FastifyInstance, options: { publicKeys():
     reply
       .header('content-type', 'application/jwk-set+json')
       .header('cache-control', 'public, max-age=300')
-      .send(JSON.stringify(options.publicKeys())),
+      // As bytes: to text Fastify puts a charset, which the media type does not have.
+      .send(Buffer.from(JSON.stringify(options.publicKeys()))),
   )
 }

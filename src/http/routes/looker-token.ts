@@ -33,6 +33,7 @@ export async function lookerTokenRoute(scope: FastifyInstance, options: LookerTo
   })
 
   scope.delete('/looker/token', async (request, reply) => {
+    refuseTokenInForm(request)
     await options.revoke(exchangeOf(request), identityOf(request))
     return reply.code(204).header('cache-control', 'no-store').send()
   })
