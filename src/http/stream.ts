@@ -26,72 +26,71 @@ export interface StreamOptions {
 }
 
 /**
- * Sends a request on and its answer back, both as they stream. Resolves when the answer has ended, rejects with a
- * `Refusal` only while nothing was answered; an upstream that dies later leaves the client with an aborted body.
+ * Sends a request on and its answer back, both as they stream. `done` is called once: when the answer has ended, or with
+ * a `Refusal` where nothing was answered; an upstream that dies later leaves the client with an aborted body.
  * The client gone: the call is cancelled. Nothing is ever repeated.
+ * @throws {Refusal} `too-large` where the length that is stated is.
  */
-export function streamExchange(options: StreamOptions): Promise<void> {
+export function streamExchange(options: StreamOptions, done: (refusal?: Refusal) => void): void {
   const { request, response, own } = options
-  return new Promise((resolve, reject) => {
-    let controller: Dispatcher.DispatchController | undefined
-    let flowing = false
+  let controller: Dispatcher.DispatchController | undefined
+  let flowing = false
 
-    const hasBody = statesBody(request)
-    options.onClosed(() => {
-      if (!response.writableFinished) controller?.abort(new Error('the client went away'))
-      else if (hasBody && !request.readableEnded) dropRest(request)
-    })
-    options.dispatcher.dispatch(
-      {
-        method: options.method,
-        path: options.path,
-        headers: options.headers,
-        body: hasBody ? bodyOf(request, options.maxBodyBytes ?? Number.POSITIVE_INFINITY) : null,
-      },
-      {
-        onRequestStart(started) {
-          controller = started
-          if (response.destroyed) started.abort(new Error('the client went away'))
-        },
-        onResponseStart(started, status, _headers, statusText) {
-          // Interim answers (1xx) concern the connection to the upstream.
-          if (status < 200) return
-          options.takeOver()
-          // What an answer varies by is the app's to say too; the rest of ours takes the place of the app's.
-          const setByUs = own === undefined ? undefined : new Set(Object.keys(own).filter(name => name !== 'vary'))
-          const headers = responseHeaders(started.rawHeaders as Buffer[], setByUs)
-          if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
-          response.writeHead(status, statusText ?? '', headers)
-          // An event stream opens before its first event; but a head whose body is at hand goes out with it, in one write.
-          process.nextTick(() => {
-            if (!flowing) response.flushHeaders()
-          })
-        },
-        onResponseData(started, chunk) {
-          flowing = true
-          if (response.write(chunk)) return
-          started.pause()
-          response.once('drain', () => started.resume())
-        },
-        onResponseEnd() {
-          flowing = true
-          response.end()
-          resolve()
-        },
-        onResponseError(_controller, error) {
-          const refusal = error instanceof Refusal ? error : failureOf(error)
-          if (response.headersSent || response.destroyed) {
-            if (!response.headersSent) options.takeOver()
-            else if (!response.destroyed) options.onCut(refusal)
-            response.destroy()
-            resolve()
-            return
-          }
-          reject(refusal)
-        },
-      },
-    )
+  const hasBody = statesBody(request)
+  options.onClosed(() => {
+    if (!response.writableFinished) controller?.abort(new Error('the client went away'))
+    else if (hasBody && !request.readableEnded) dropRest(request)
   })
+  options.dispatcher.dispatch(
+    {
+      method: options.method,
+      path: options.path,
+      headers: options.headers,
+      body: hasBody ? bodyOf(request, options.maxBodyBytes ?? Number.POSITIVE_INFINITY) : null,
+    },
+    {
+      onRequestStart(started) {
+        controller = started
+        if (response.destroyed) started.abort(new Error('the client went away'))
+      },
+      onResponseStart(started, status, _headers, statusText) {
+        // Interim answers (1xx) concern the connection to the upstream.
+        if (status < 200) return
+        options.takeOver()
+        // What an answer varies by is the app's to say too; the rest of ours takes the place of the app's.
+        const setByUs = own === undefined ? undefined : new Set(Object.keys(own).filter(name => name !== 'vary'))
+        const headers = responseHeaders(started.rawHeaders as Buffer[], setByUs)
+        if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
+        response.writeHead(status, statusText ?? '', headers)
+        // An event stream opens before its first event; but a head whose body is at hand goes out with it, in one write.
+        process.nextTick(() => {
+          if (!flowing) response.flushHeaders()
+        })
+      },
+      onResponseData(started, chunk) {
+        flowing = true
+        if (response.write(chunk)) return
+        started.pause()
+        response.once('drain', () => started.resume())
+      },
+      onResponseEnd() {
+        flowing = true
+        response.end()
+        done()
+      },
+      onResponseError(_controller, error) {
+        const refusal = error instanceof Refusal ? error : failureOf(error)
+        if (response.headersSent || response.destroyed) {
+          if (!response.headersSent) options.takeOver()
+          else if (!response.destroyed) options.onCut(refusal)
+          response.destroy()
+          done()
+          return
+        }
+        done(refusal)
+      },
+    },
+  )
 }
 
 /** RFC 9112 §6.3: a request has a body exactly where one of these headers says so. */

@@ -68,6 +68,7 @@ export function createAssertionSigner(options: AssertionOptions): AssertionSigne
   let signing: { readonly kid: string; readonly key: CryptoKey } | undefined
   let timer: NodeJS.Timeout | undefined
   let closed = false
+  let firstLook: Promise<void> | undefined
   let made = new WeakMap<Identity, { readonly text: string; readonly until: number }>()
 
   const use = async (keys: readonly StoredKey[]): Promise<void> => {
@@ -157,10 +158,14 @@ export function createAssertionSigner(options: AssertionOptions): AssertionSigne
     assert(identity) {
       const known = made.get(identity)
       if (known !== undefined && known.until > clock.now()) return known.text
-      return signing === undefined ? undefined : sign(identity, signing)
+      if (signing !== undefined) return sign(identity, signing)
+      // The first requests of a process wait for its first look, which has the store's deadline.
+      return firstLook?.then(() => (signing === undefined ? undefined : sign(identity, signing)))
     },
     publicKeys: () => ({ keys: published }),
-    start: () => void run(),
+    start() {
+      firstLook = run().finally(() => (firstLook = undefined))
+    },
     close() {
       closed = true
       clearTimeout(timer)

@@ -85,10 +85,15 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
   subscriber.on('ready', subscribe)
 
+  // Commands that come before the first connection wait for it; later ones fail at once where there is none.
+  let connecting: Promise<void> | undefined = new Promise(resolve => client.once('ready', () => resolve()))
+  void connecting.then(() => (connecting = undefined))
+
   const run = async <T>(command: string, call: () => Promise<T>): Promise<T> => {
     const started = performance.now()
     try {
-      const answer = await call()
+      if (connecting !== undefined) await inTime(connecting, options.commandTimeoutMilliseconds)
+      const answer = await inTime(call(), options.commandTimeoutMilliseconds)
       options.observe(command, (performance.now() - started) / 1000, undefined)
       return answer
     } catch (error) {
@@ -144,6 +149,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 }
 
+/** Rejects where the answer takes longer. What arrived while this process was busy is read before that is decided. */
+function inTime<T>(answer: Promise<T>, milliseconds: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = (): void => reject(new Error(`no answer within ${milliseconds} ms`))
+    // Timers run before sockets are read, immediates after: a burst of requests must not look like a slow Redis.
+    const timer = setTimeout(() => setImmediate(late), milliseconds)
+    const settled = (): void => clearTimeout(timer)
+    answer.then(resolve, reject).then(settled, settled)
+  })
+}
+
 const pause = (attempt: number): number => Math.min(attempt * 50, RECONNECT_MILLISECONDS)
 
 function connect(options: RedisStoreOptions): Redis | Cluster {
@@ -151,7 +167,8 @@ function connect(options: RedisStoreOptions): Redis | Cluster {
   const tls = options.caFile === undefined ? {} : { ca: readFileSync(options.caFile, 'utf8') }
   const common = {
     scripts: SCRIPTS,
-    commandTimeout: options.commandTimeoutMilliseconds,
+    // For the commands of the connection itself; those of the store have their own deadline.
+    commandTimeout: Math.max(SILENCE_MILLISECONDS, 2 * options.commandTimeoutMilliseconds),
     connectTimeout: 2000,
     socketTimeout: Math.max(SILENCE_MILLISECONDS, 2 * options.commandTimeoutMilliseconds),
     // A command that cannot be sent now fails now: requests wait for a deadline of milliseconds, not for Redis to return.

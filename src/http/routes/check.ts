@@ -5,6 +5,8 @@ import { readTarget, type Target } from '../canonical-path.ts'
 import { exchangeOf, permitOf } from '../exchange.ts'
 import { ASSERTION, identityHeaders } from '../identity-headers.ts'
 
+const METHOD = /^[A-Za-z]{1,20}$/
+
 /**
  * Puts the request that is asked about in the place of the one that asks, before the guard judges it.
  * @param isTrusted whether a peer is an ingress that `server.trustedProxies` names.
@@ -15,8 +17,8 @@ export function judgeForwarded(isTrusted: (peer: string | undefined) => boolean)
     if (!isTrusted(request.raw.socket.remoteAddress)) {
       throw refuse('the peer is not one of server.trustedProxies')
     }
-    if (typeof method !== 'string' || typeof uri !== 'string') {
-      throw refuse('X-Forwarded-Method and X-Forwarded-Uri are missing')
+    if (typeof method !== 'string' || typeof uri !== 'string' || !METHOD.test(method)) {
+      throw refuse('X-Forwarded-Method and X-Forwarded-Uri do not say, each in a word, what is asked about')
     }
     const exchange = exchangeOf(request)
     exchange.target = readJudged(uri)
