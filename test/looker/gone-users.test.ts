@@ -14,32 +14,35 @@ const stores = [
   ['Redis', redisStore],
 ] as const
 
-test.for(stores)('refuses a disabled person without asking Looker again, and lets them in after, with %s', async ([name, store]) => {
-  const sidecar = await world.sidecar({ store: store() })
-  const sub = `disabled-${name}`
-  const first = await lookerToken(sidecar, await world.subject(sub))
-  expect(first.status).toBe(200)
-  world.looker.users.disable(userId(sub))
+test.for(stores)(
+  'refuses a disabled person without asking Looker again, and lets them in after, with %s',
+  async ([name, store]) => {
+    const sidecar = await world.sidecar({ store: store() })
+    const sub = `disabled-${name}`
+    const first = await lookerToken(sidecar, await world.subject(sub))
+    expect(first.status).toBe(200)
+    world.looker.users.disable(userId(sub))
 
-  // Found out when the token is to be renewed; what was cached is purged.
-  world.advance(LIFE_SECONDS * 0.81)
-  const subject = await world.subject(sub)
-  await vi.waitFor(async () => expect((await lookerToken(sidecar, subject)).status).toBe(403), { timeout: 5000 })
-  world.looker.calls.reset()
-  for (let round = 0; round < 5; round++) {
-    const refused = await lookerToken(sidecar, subject)
-    expect(refused).toMatchObject({ status: 403, body: { type: 'urn:sallyport:problem:forbidden' } })
-    expect(await exchanged(sidecar, subject)).toMatchObject({ status: 400, body: { error: 'invalid_request' } })
-    world.advance(10)
-  }
-  expect(world.looker.calls.count()).toBe(0)
+    // Found out when the token is to be renewed; what was cached is purged.
+    world.advance(LIFE_SECONDS * 0.81)
+    const subject = await world.subject(sub)
+    await vi.waitFor(async () => expect((await lookerToken(sidecar, subject)).status).toBe(403), { timeout: 5000 })
+    world.looker.calls.reset()
+    for (let round = 0; round < 5; round++) {
+      const refused = await lookerToken(sidecar, subject)
+      expect(refused).toMatchObject({ status: 403, body: { type: 'urn:sallyport:problem:forbidden' } })
+      expect(await exchanged(sidecar, subject)).toMatchObject({ status: 400, body: { error: 'invalid_request' } })
+      world.advance(10)
+    }
+    expect(world.looker.calls.count()).toBe(0)
 
-  world.looker.users.enable(userId(sub))
-  world.advance(11)
-  const back = await lookerToken(sidecar, await world.subject(sub))
-  expect(back.status).toBe(200)
-  expect(back.token).not.toBe(first.token)
-})
+    world.looker.users.enable(userId(sub))
+    world.advance(11)
+    const back = await lookerToken(sidecar, await world.subject(sub))
+    expect(back.status).toBe(200)
+    expect(back.token).not.toBe(first.token)
+  },
+)
 
 test('never wakes a person who was disabled before the first sign-in', async () => {
   const before = await world.sidecar()

@@ -39,7 +39,10 @@ test('refuses who waited too long, with a time to try again, and serves the next
   let finish = (): void => {}
   const long = limiter.run(() => new Promise<void>(resolve => (finish = resolve)))
   let started = false
-  expect(await failureOf(limiter.run(async () => (started = true)))).toEqual({ kind: 'overloaded', retryAfterSeconds: 1 })
+  expect(await failureOf(limiter.run(async () => (started = true)))).toEqual({
+    kind: 'overloaded',
+    retryAfterSeconds: 1,
+  })
   finish()
   await long
   expect(started).toBe(false)

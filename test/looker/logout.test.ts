@@ -24,7 +24,9 @@ test('ends the token at Looker, and no replica hands it out any longer', async (
   expect((await lookerToken(here, subject, 'DELETE')).status).toBe(204)
   expect(lives('leaver')).toBe(0)
   // By the message: the clock of this world stands still, so no look into the store is due.
-  await vi.waitFor(async () => expect((await lookerToken(there, subject)).token).not.toBe(first.token), { timeout: 5000 })
+  await vi.waitFor(async () => expect((await lookerToken(there, subject)).token).not.toBe(first.token), {
+    timeout: 5000,
+  })
   const [a, b] = [await lookerToken(here, subject), await lookerToken(there, subject)]
   expect(a.token).toBe(b.token)
   expect(lives('leaver')).toBe(1)
@@ -79,5 +81,7 @@ test('forgets the token although Looker cannot be told', async () => {
   world.looker.faults.inject({ kind: 'server-error', operation: 'logout' })
   expect((await lookerToken(here, subject, 'DELETE')).status).toBe(502)
   expect((await lookerToken(here, subject)).token).not.toBe(first.token)
-  await vi.waitFor(async () => expect((await lookerToken(there, subject)).token).not.toBe(first.token), { timeout: 5000 })
+  await vi.waitFor(async () => expect((await lookerToken(there, subject)).token).not.toBe(first.token), {
+    timeout: 5000,
+  })
 })

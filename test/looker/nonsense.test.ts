@@ -12,7 +12,11 @@ test.for([0, -1, 'abc', '3600', 1e300, 2_592_001, true, [3600], null, undefined]
   async value => {
     const sidecar = await world.sidecar()
     const subject = await world.subject(`person-${JSON.stringify(value)}`)
-    world.looker.faults.inject({ kind: 'expires-in', operation: 'login_user', ...(value === undefined ? {} : { value }) })
+    world.looker.faults.inject({
+      kind: 'expires-in',
+      operation: 'login_user',
+      ...(value === undefined ? {} : { value }),
+    })
     const refused = await exchanged(sidecar, subject)
     expect(refused.status).toBe(503)
     expect(refused.body).toMatchObject({

@@ -36,7 +36,11 @@ test('is renewed when the very first token is not taken', async () => {
 
 test('is tried once more and no oftener when Looker takes no token at all', async () => {
   const sidecar = await world.sidecar()
-  world.looker.faults.inject({ kind: 'unauthorized', operation: 'user_for_credential', times: Number.POSITIVE_INFINITY })
+  world.looker.faults.inject({
+    kind: 'unauthorized',
+    operation: 'user_for_credential',
+    times: Number.POSITIVE_INFINITY,
+  })
   expect((await lookerToken(sidecar, await world.subject('first'))).status).toBe(502)
   expect(world.counts('login', 'user_for_credential')).toEqual({ login: 2, user_for_credential: 2 })
 })

@@ -1,6 +1,13 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Sidecar } from '../support/world.ts'
-import { exchanged, type Handed, lookerSection, lookerToken, startTurnableWorld, type TurnableWorld } from './turnable.ts'
+import {
+  exchanged,
+  type Handed,
+  lookerSection,
+  lookerToken,
+  startTurnableWorld,
+  type TurnableWorld,
+} from './turnable.ts'
 
 let world: TurnableWorld
 let sidecar: Sidecar
@@ -34,19 +41,22 @@ test('leaves Looker alone altogether while it asks for a pause', async () => {
   expect((await Promise.all([first, ...others])).map(({ status }) => status)).toEqual([200, 200, 200])
 })
 
-test.for([60, 'Wed, 21 Oct 2099 07:28:00 GMT'])('does not wait past the deadline for a Retry-After of %s', async retryAfterSeconds => {
-  await ask('warm')
-  world.looker.faults.inject({ kind: 'too-many-requests', retryAfterSeconds })
-  const refused = await ask('hasty')
-  expect(refused).toMatchObject({ status: 503, body: { type: UNAVAILABLE } })
-  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(60)
-  const calls = world.looker.calls.count()
-  expect((await ask('other')).status).toBe(503)
-  expect(world.looker.calls.count()).toBe(calls)
-  // However long Looker, or what stands before it, asks for: it is tried again after five minutes.
-  world.advance(301)
-  expect((await ask('later')).status).toBe(200)
-})
+test.for([60, 'Wed, 21 Oct 2099 07:28:00 GMT'])(
+  'does not wait past the deadline for a Retry-After of %s',
+  async retryAfterSeconds => {
+    await ask('warm')
+    world.looker.faults.inject({ kind: 'too-many-requests', retryAfterSeconds })
+    const refused = await ask('hasty')
+    expect(refused).toMatchObject({ status: 503, body: { type: UNAVAILABLE } })
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(60)
+    const calls = world.looker.calls.count()
+    expect((await ask('other')).status).toBe(503)
+    expect(world.looker.calls.count()).toBe(calls)
+    // However long Looker, or what stands before it, asks for: it is tried again after five minutes.
+    world.advance(301)
+    expect((await ask('later')).status).toBe(200)
+  },
+)
 
 test('gives up on Looker after it asked for a pause four times', async () => {
   await ask('warm')
@@ -56,31 +66,34 @@ test('gives up on Looker after it asked for a pause four times', async () => {
   expect(world.looker.calls.count()).toBe(4)
 })
 
-test.for(['with a service token', 'before the first service token'])('opens the breaker after five failures %s, and closes it again', async when => {
-  if (when === 'with a service token') await ask('warm')
-  world.looker.faults.inject({ kind: 'server-error', ...FOR_EVER })
-  for (let count = 0; count < 5; count++) expect((await ask(`person-${count}`)).status).toBe(502)
-  world.looker.calls.reset()
-  for (let count = 0; count < 5; count++) {
-    const refused = await ask('refused')
-    expect(refused).toMatchObject({ status: 503, body: { type: UNAVAILABLE } })
-    expect(refused.headers.get('retry-after')).toBe('5')
-  }
-  expect((await exchanged(sidecar, await world.subject('refused'))).status).toBe(503)
-  expect(world.looker.calls.count()).toBe(0)
+test.for(['with a service token', 'before the first service token'])(
+  'opens the breaker after five failures %s, and closes it again',
+  async when => {
+    if (when === 'with a service token') await ask('warm')
+    world.looker.faults.inject({ kind: 'server-error', ...FOR_EVER })
+    for (let count = 0; count < 5; count++) expect((await ask(`person-${count}`)).status).toBe(502)
+    world.looker.calls.reset()
+    for (let count = 0; count < 5; count++) {
+      const refused = await ask('refused')
+      expect(refused).toMatchObject({ status: 503, body: { type: UNAVAILABLE } })
+      expect(refused.headers.get('retry-after')).toBe('5')
+    }
+    expect((await exchanged(sidecar, await world.subject('refused'))).status).toBe(503)
+    expect(world.looker.calls.count()).toBe(0)
 
-  // One goes ahead and finds it still down; the others go on being refused.
-  world.advance(5)
-  const statuses = await Promise.all(['a', 'b', 'c'].map(async id => (await ask(id)).status))
-  expect(statuses).toContain(502)
-  expect(statuses.filter(status => status !== 502 && status !== 503)).toEqual([])
-  expect(world.looker.calls.count()).toBe(1)
+    // One goes ahead and finds it still down; the others go on being refused.
+    world.advance(5)
+    const statuses = await Promise.all(['a', 'b', 'c'].map(async id => (await ask(id)).status))
+    expect(statuses).toContain(502)
+    expect(statuses.filter(status => status !== 502 && status !== 503)).toEqual([])
+    expect(world.looker.calls.count()).toBe(1)
 
-  world.looker.faults.clear()
-  world.advance(5)
-  expect((await ask('back')).status).toBe(200)
-  expect((await Promise.all(['a', 'b', 'c'].map(ask))).map(({ status }) => status)).toEqual([200, 200, 200])
-})
+    world.looker.faults.clear()
+    world.advance(5)
+    expect((await ask('back')).status).toBe(200)
+    expect((await Promise.all(['a', 'b', 'c'].map(ask))).map(({ status }) => status)).toEqual([200, 200, 200])
+  },
+)
 
 test('closes the breaker again although the service token lapsed while it was open', async () => {
   await ask('warm')

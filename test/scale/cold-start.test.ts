@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { Agent, request } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
+import { signForMany } from './crowd.ts'
 import { exchangeForm, startSidecarProcess } from '../support/process.ts'
-import { redisStore, startWorld, type Written } from '../support/world.ts'
+import { startWorld, type Written } from '../support/world.ts'
 
 const PEOPLE = 10_000
 
@@ -12,19 +13,19 @@ function connections(): number {
   return Math.min(PEOPLE, Math.max(1000, limit - 1000))
 }
 
-test.for([
-  ['memory', () => ({})],
-  ['Redis', redisStore],
-] as const)('ten thousand people at once are each logged in once, by a bounded sidecar with its store in %s', async ([, store]) => {
+test('ten thousand people at once are each logged in once, by a sidecar that stays small', async () => {
   const world = await startWorld()
   onTestFinished(() => world.close())
   const looker = { ...(world.written()['looker'] as Written), timeoutSeconds: 60 }
-  const sidecar = await startSidecarProcess(world.written({ store: store(), looker }))
+  const sidecar = await startSidecarProcess(world.written({ looker }))
   onTestFinished(() => sidecar.stop())
-  const subjects = await Promise.all(
-    Array.from({ length: PEOPLE }, (_, index) => world.issuer.sign({ sub: `person-${index}`, email: `p${index}@example.com` })),
-  )
-  const agent = new Agent({ connections: connections(), pipelining: 1, headersTimeout: 120_000, connect: { timeout: 60_000 } })
+  const subjects = await signForMany(world.issuer, PEOPLE)
+  const agent = new Agent({
+    connections: connections(),
+    pipelining: 1,
+    headersTimeout: 120_000,
+    connect: { timeout: 60_000 },
+  })
   onTestFinished(() => agent.destroy())
 
   const started = performance.now()
@@ -36,7 +37,10 @@ test.for([
         body: exchangeForm(subject).toString(),
         dispatcher: agent,
       })
-      return [statusCode, statusCode === 200 ? ((await body.json()) as { access_token: string }).access_token : await body.text()]
+      return [
+        statusCode,
+        statusCode === 200 ? ((await body.json()) as { access_token: string }).access_token : await body.text(),
+      ]
     }),
   )
   const seconds = (performance.now() - started) / 1000
@@ -54,4 +58,4 @@ test.for([
   expect(calls.serviceHighWater()).toBeLessThanOrEqual(8)
   expect(memory).toBeLessThan(400)
   expect((await fetch(`${sidecar.adminUrl}/livez`)).status).toBe(200)
-}, 60_000)
+}, 120_000)

@@ -1,9 +1,12 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { Refusal } from '../../src/core/failure.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
+import type { Store } from '../../src/store/store.ts'
 import { redisUrl } from '../support/world.ts'
 import { behavesAsAStore } from './contract.ts'
-import { redisEnds, urlTarget } from './redis-ends.ts'
+import { startRedisServer } from '../support/redis-server.ts'
+import { connected, openRedisStore, redisEnds, urlTarget } from './redis-ends.ts'
 
 behavesAsAStore('the store in memory', async () => {
   const store = createMemoryStore(systemClock)
@@ -32,4 +35,40 @@ test('memory does not grow with leases, whether they were given back or lapsed',
   // The oldest is forgotten whole: even its generation, which by now nobody can be writing under.
   expect(await store.put('key 0', Buffer.from('v'), 60_000, 0)).toBe(true)
   expect(await store.put('key 1', Buffer.from('v'), 60_000, 0)).toBe(false)
+})
+
+test('answers the first command although the connection is only being made', async () => {
+  const store = openRedisStore(urlTarget(redisUrl()))
+  onTestFinished(() => store.close())
+  expect(await store.get('nothing there')).toBeUndefined()
+})
+
+test('does not take its own busyness for a Redis that is slow', async () => {
+  const store = await connected(openRedisStore(urlTarget(redisUrl()), { commandTimeoutMilliseconds: 100 }))
+  onTestFinished(() => store.close())
+  const answers = Array.from({ length: 100 }, (_, index) => store.get(`key ${index}`))
+  const until = performance.now() + 400
+  while (performance.now() < until);
+  expect(await Promise.all(answers)).toHaveLength(100)
+})
+
+test('refuses within its deadline where Redis is not there, hangs, or never was', async () => {
+  const redis = await startRedisServer()
+  onTestFinished(() => redis.stop())
+  const store = await connected(openRedisStore(urlTarget(redis.url), { commandTimeoutMilliseconds: 200 }))
+  const late = openRedisStore(urlTarget('redis://127.0.0.1:1'), { commandTimeoutMilliseconds: 200 })
+  onTestFinished(async () => void (await Promise.all([store.close(), late.close()])))
+  const refusal = async (from: Store): Promise<unknown> => {
+    const started = performance.now()
+    const failure = await from.get('key').catch((error: unknown) => (error instanceof Refusal ? error.failure : error))
+    expect(performance.now() - started).toBeLessThan(3000)
+    return failure
+  }
+  process.kill(redis.pid, 'SIGSTOP')
+  expect(await refusal(store)).toEqual({ kind: 'store-unavailable' })
+  await redis.halt()
+  expect(await refusal(store)).toEqual({ kind: 'store-unavailable' })
+  expect(await refusal(late)).toEqual({ kind: 'store-unavailable' })
+  await redis.resume()
+  await connected(store)
 })

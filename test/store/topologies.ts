@@ -44,7 +44,8 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
   const master = await startRedisServer({ args: ['--repl-diskless-sync-delay', '0'] })
   const replica = await startRedisServer({ args: ['--replicaof', `${HOST} ${master.port}`] })
   await vi.waitFor(async () => {
-    if (!String(await ask(replica.port, 'INFO', 'replication')).includes('master_link_status:up')) throw new Error('not linked')
+    if (!String(await ask(replica.port, 'INFO', 'replication')).includes('master_link_status:up'))
+      throw new Error('not linked')
   }, PATIENCE)
   const sentinel = await startSentinel(`sentinel monitor ${name} ${HOST} ${master.port} 1
 sentinel down-after-milliseconds ${name} 500
@@ -115,7 +116,8 @@ export async function startCluster(): Promise<ClusterNodes> {
     vi.waitFor(async () => {
       for (const { port } of nodes) {
         const info = String(await ask(port, 'CLUSTER', 'INFO'))
-        if (!/cluster_state:ok[\s\S]*cluster_slots_ok:16384[\s\S]*cluster_known_nodes:3/.test(info)) throw new Error(info)
+        if (!/cluster_state:ok[\s\S]*cluster_slots_ok:16384[\s\S]*cluster_known_nodes:3/.test(info))
+          throw new Error(info)
       }
     }, PATIENCE)
   await whole()

@@ -42,7 +42,10 @@ export async function startSidecarProcess(written: Written): Promise<SidecarProc
   let output = ''
   const start = async (): Promise<void> => {
     const env = { ...process.env, LOOKER_SECRET: 'looker-secret', ...SEAL_KEYS, NODE_ENV: 'production' }
-    const started = spawn(process.execPath, [MAIN, 'serve', '--config', file], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const started = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     child = started
     for (const stream of [started.stdout, started.stderr]) {
       stream.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-KEPT_OUTPUT)))
@@ -64,7 +67,8 @@ export async function startSidecarProcess(written: Written): Promise<SidecarProc
   }
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     const running = child
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return running?.exitCode ?? null
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null)
+      return running?.exitCode ?? null
     const ended = once(running, 'exit')
     running.kill(signal)
     await ended
