@@ -124,27 +124,30 @@ function withoutOwnCookie(header: string): string {
 const RESPONSE_DROP = new Set([...HOP_BY_HOP, 'connection'])
 
 /**
- * An upstream's headers as they may go on to the client.
- * @param raw name and value in turn, as bytes or text.
+ * An upstream's headers as they may go on to the client: name, value, name, value.
+ * @param headers as undici parsed them: names in lower case, values as Latin-1, so no byte is changed.
  * @param setByUs names (lower case) that an answer may have only from us.
  */
-export function responseHeaders(raw: readonly (Buffer | string)[], setByUs: ReadonlySet<string> | undefined): string[] {
+export function responseHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  setByUs: ReadonlySet<string> | undefined,
+): string[] {
   const out: string[] = []
-  let connection: string | undefined
-  for (let index = 0; index < raw.length; index += 2) {
-    const name = latin1(raw[index])
-    const value = latin1(raw[index + 1])
-    const lower = name.toLowerCase()
-    if (lower === 'connection') connection = connection === undefined ? value : `${connection},${value}`
-    if (RESPONSE_DROP.has(lower) || setByUs?.has(lower) === true) continue
-    // An app that sets our cookie would choose somebody's session.
-    if (lower === 'set-cookie' && OWN_COOKIES.has(value.split('=', 1)[0]?.trim() ?? '')) continue
-    out.push(name, value)
+  for (const name in headers) {
+    if (RESPONSE_DROP.has(name) || setByUs?.has(name) === true) continue
+    const value = headers[name]
+    if (typeof value === 'string') {
+      if (name !== 'set-cookie' || !isOwnCookie(value)) out.push(name, value)
+    } else if (value !== undefined) {
+      for (const one of value) if (name !== 'set-cookie' || !isOwnCookie(one)) out.push(name, one)
+    }
   }
-  if (connection !== undefined) dropNamed(out, connection)
+  const { connection } = headers
+  if (connection !== undefined) dropNamed(out, String(connection))
   return out
 }
 
-function latin1(value: Buffer | string | undefined): string {
-  return typeof value === 'string' ? value : (value?.toString('latin1') ?? '')
+/** An app that sets our cookie would choose somebody's session. */
+function isOwnCookie(setCookie: string): boolean {
+  return OWN_COOKIES.has(setCookie.split('=', 1)[0]?.trim() ?? '')
 }

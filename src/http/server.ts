@@ -115,7 +115,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       audited: false,
     }
     options.onBegin()
-    reply.raw.once('close', () => {
+    reply.raw.on('close', () => {
       exchange.onClosed?.()
       options.onEnd(exchange, reply.raw.headersSent ? reply.raw.statusCode : CLIENT_GONE)
     })

@@ -53,19 +53,22 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
         controller = started
         if (response.destroyed) started.abort(new Error('the client went away'))
       },
-      onResponseStart(started, status, _headers, statusText) {
+      onResponseStart(_started, status, answered, statusText) {
         // Interim answers (1xx) concern the connection to the upstream.
         if (status < 200) return
         options.takeOver()
         // What an answer varies by is the app's to say too; the rest of ours takes the place of the app's.
         const setByUs = own === undefined ? undefined : new Set(Object.keys(own).filter(name => name !== 'vary'))
-        const headers = responseHeaders(started.rawHeaders as Buffer[], setByUs)
+        const headers = responseHeaders(answered, setByUs)
         if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
         response.writeHead(status, statusText ?? '', headers)
-        // An event stream opens before its first event; but a head whose body is at hand goes out with it, in one write.
-        process.nextTick(() => {
-          if (!flowing) response.flushHeaders()
-        })
+        // An event stream, which has no length, opens before its first event; but a head whose body is at hand goes out
+        // with it, in one write.
+        if (answered['content-length'] === undefined) {
+          process.nextTick(() => {
+            if (!flowing) response.flushHeaders()
+          })
+        }
       },
       onResponseData(started, chunk) {
         flowing = true

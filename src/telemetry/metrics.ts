@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type OpenMetricsContentType, Registry } from 'prom-client'
 import type { TokenRejection } from '../core/failure.ts'
+import { createHotHistogram, createTallies } from './hot-metrics.ts'
 
 /** Looker queries are slow: up to two minutes. */
 const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
@@ -55,15 +56,16 @@ export function createMetrics(options: {
     new Gauge({ name: `sallyport_${name}`, help, labelNames, registers })
 
   const requests = counter('http_requests_total', 'Requests answered.', ['route', 'method', 'code'])
-  const durations = histogram('http_request_duration_seconds', 'Time to the end of the answer.', REQUEST_BUCKETS, [
-    'route',
-    'code_class',
-  ])
-  const overhead = histogram(
-    'overhead_seconds',
-    'Time to the end of the answer less the time of the upstream.',
-    OVERHEAD_BUCKETS,
-  )
+  const durations = createHotHistogram(registry, {
+    name: 'sallyport_http_request_duration_seconds',
+    help: 'Time to the end of the answer.',
+    buckets: REQUEST_BUCKETS,
+  })
+  const overhead = createHotHistogram(registry, {
+    name: 'sallyport_overhead_seconds',
+    help: 'Time to the end of the answer less the time of the upstream.',
+    buckets: OVERHEAD_BUCKETS,
+  }).series({})
   const auth = counter('auth_total', 'Credentials judged.', ['method', 'result', 'reason'])
   const decisions = counter('policy_decisions_total', 'Decisions of the rules.', ['decision', 'rule'])
   const exchanges = counter('token_exchange_total', 'Token exchanges.', ['result', 'reason'])
@@ -98,16 +100,18 @@ export function createMetrics(options: {
   }
 
   // By route and status, and there by method.
+  const tallies = createTallies()
+  const durationOf = remembered((route, codeClass) => durations.series({ route, code_class: codeClass }))
   const requestChildren = remembered((route, code) => ({
-    duration: durations.labels(route, `${code[0]}xx`),
-    count: new Map<string, Counter.Internal>(),
+    observe: durationOf(route, `${code[0]}xx`),
+    count: new Map<string, () => void>(),
   }))
-  const authChild = remembered((method, outcome) => {
+  const countAuth = remembered((method, outcome) => {
     const [result = '', reason = ''] = outcome.split(' ')
-    return auth.labels(method, result, reason)
+    return tallies.of(auth, { method, result, reason })
   })
-  const decisionChild = remembered((decision, rule) => decisions.labels(decision, rule))
-  const cacheChild = remembered((tier, result) => cache.labels(tier, result))
+  const countDecision = remembered((decision, rule) => tallies.of(decisions, { decision, rule }))
+  const countCache = remembered((tier, result) => tallies.of(cache, { tier, result }))
 
   // prom-client renames counters when it writes OpenMetrics, and for good. Here it renames what only stands for them.
   const openMetrics = new Registry<OpenMetricsContentType>()
@@ -116,19 +120,20 @@ export function createMetrics(options: {
 
   return {
     request(route, method, status, seconds) {
-      const { duration, count } = requestChildren(route, STATUS_TEXT[status] ?? String(status))
-      duration.observe(seconds)
+      const code = STATUS_TEXT[status] ?? String(status)
+      const { observe, count } = requestChildren(route, code)
+      observe(seconds)
       const known = METHODS.has(method) ? method : 'other'
-      let child = count.get(known)
-      if (child === undefined) count.set(known, (child = requests.labels(route, known, String(status))))
-      child.inc()
+      let one = count.get(known)
+      if (one === undefined) count.set(known, (one = tallies.of(requests, { route, method: known, code })))
+      one()
     },
-    overhead: seconds => overhead.observe(seconds),
+    overhead,
     auth: (method, result, reason) =>
-      (reason === 'ok' ? authChild(method, 'ok ok') : authChild(method, `${result} ${reason}`)).inc(),
-    decision: (decision, rule) => decisionChild(decision, rule).inc(),
+      reason === 'ok' ? countAuth(method, 'ok ok')() : countAuth(method, `${result} ${reason}`)(),
+    decision: (decision, rule) => countDecision(decision, rule)(),
     exchange: (result, reason) => exchanges.inc({ result, reason }),
-    cache: (tier, result) => cacheChild(tier, result).inc(),
+    cache: (tier, result) => countCache(tier, result)(),
     remaining: seconds => remaining.observe(seconds),
     looker(operation, code, seconds) {
       lookerRequests.inc({ operation, code })
@@ -139,6 +144,7 @@ export function createMetrics(options: {
     jwksFetched: (issuer, seconds) => jwks.set({ issuer }, seconds),
     audit: (result, count) => audited.inc({ result }, count),
     async render(asOpenMetrics) {
+      tallies.flush()
       const page = asOpenMetrics ? openMetrics : registry
       return { type: page.contentType, body: await page.metrics() }
     },
