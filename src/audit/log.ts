@@ -86,9 +86,14 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
     timer ??= setTimeout(() => void flush(), RETRY_MILLISECONDS).unref()
   }
 
-  const add = (event: AuditEvent): void => {
-    if (kept + pending.length >= MAX_KEPT) return deps.observe('dropped', 1)
+  /** Says whether there was room for the event. */
+  const add = (event: AuditEvent): boolean => {
+    if (kept + pending.length >= MAX_KEPT) {
+      deps.observe('dropped', 1)
+      return false
+    }
     pending.push(deps.write(event, ++sequence))
+    return true
   }
 
   const ensure = (): void => {
@@ -102,10 +107,11 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
       timer ??= setTimeout(() => void flush(), BATCH_MILLISECONDS)
     },
     async commit(event) {
-      add(event)
+      const added = add(event)
       await flush()
       // What came in while the flush before was under way.
       if (pending.length > 0) await flush()
+      if (!added && deps.onFailure === 'deny') throw new Refusal({ kind: 'audit-unavailable' })
       ensure()
     },
     async close() {
