@@ -66,8 +66,7 @@ test('no request fails while a sidecar under load is told to stop, and it ends w
   await new Promise(resolve => setTimeout(resolve, 400))
   const ended = sidecar.end('SIGTERM')
   // Meanwhile the probes say so, and it goes on serving those who come all the same.
-  const probe = await fetch(`${sidecar.adminUrl}/readyz`).catch(() => undefined)
-  expect(probe?.status).toBe(503)
+  await expect.poll(async () => (await fetch(`${sidecar.adminUrl}/readyz`)).status).toBe(503)
   expect((await sidecar.exchange(subjects[0] ?? '')).status).toBe(200)
   await clients
   expect(failures).toEqual([])
