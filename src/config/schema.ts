@@ -239,7 +239,3 @@ export const schema = section({
 })
 
 export type Config = z.output<typeof schema>
-export type IssuerConfig = Config['issuers'][number]
-export type GrantConfig = Config['grants'][number]
-export type RuleConfig = NonNullable<Config['rules']>[number]
-export type RedisConfig = NonNullable<Config['store']['redis']>
