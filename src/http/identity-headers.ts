@@ -1,7 +1,7 @@
 import type { Identity } from '../core/identity.ts'
 
 /** The header of the signed identity. */
-export const ASSERTION = 'X-Sallyport-Assertion'
+export const ASSERTION = 'x-sallyport-assertion'
 
 const known = new WeakMap<Identity, readonly string[]>()
 
@@ -16,14 +16,15 @@ export function identityHeaders(identity: Identity): readonly string[] {
 }
 
 function make({ subject, email, preferredUsername, name, groups }: Identity): readonly string[] {
-  const headers = ['X-Forwarded-User', bytes(subject)]
-  if (email !== undefined) headers.push('X-Forwarded-Email', bytes(email))
+  // In lower case, as undici looks names up: it would make each one anew for every request.
+  const headers = ['x-forwarded-user', bytes(subject)]
+  if (email !== undefined) headers.push('x-forwarded-email', bytes(email))
   const username = preferredUsername ?? name
-  if (username !== undefined) headers.push('X-Forwarded-Preferred-Username', bytes(username))
+  if (username !== undefined) headers.push('x-forwarded-preferred-username', bytes(username))
   // A comma inside a name would make two groups of one, and the second could be "admins".
   if (groups.length > 0) {
     headers.push(
-      'X-Forwarded-Groups',
+      'x-forwarded-groups',
       groups.map(group => bytes(group).replaceAll('%', '%25').replaceAll(',', '%2C')).join(','),
     )
   }

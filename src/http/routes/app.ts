@@ -44,13 +44,13 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
     if (identity !== undefined) forward.push(...identityHeaders(identity))
     if (assertion !== undefined) forward.push(ASSERTION, assertion)
     forward.push(
-      'X-Request-Id',
+      'x-request-id',
       exchange.requestId,
-      'X-Forwarded-For',
+      'x-forwarded-for',
       exchange.sourceIp,
-      'X-Forwarded-Proto',
+      'x-forwarded-proto',
       forwardedProto,
-      'X-Forwarded-Host',
+      'x-forwarded-host',
       seen.host,
     )
     const started = performance.now()
