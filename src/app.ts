@@ -232,6 +232,7 @@ async function openAudit(
   return createAuditLog({
     write: createOcsfWriter({ instance: randomUUID(), version }),
     print: print ?? (text => void process.stdout.write(text)),
+    canPrint: () => print !== undefined || process.stdout.writable,
     file: config.audit.file === undefined ? undefined : await openFileSink(config.audit.file),
     key: first === undefined ? undefined : deriveKey(secrets.source(first.key).current(), AUDIT_KEY),
     onFailure: config.audit.onFailure,

@@ -25,6 +25,8 @@ export interface AuditLogDeps {
   readonly write: OcsfWriter
   /** Standard output; gets every line once. */
   readonly print: (text: Buffer) => void
+  /** Whether standard output still has a reader; it is the only sink where there is no file. */
+  readonly canPrint: () => boolean
   readonly file: FileSink | undefined
   /** The key of the chain; without it the chain is not keyed. */
   readonly key: Buffer | undefined
@@ -67,6 +69,7 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
       const next = unwritten[0]
       if (next === undefined) return
       try {
+        if (file === undefined && !deps.canPrint()) throw new Error('standard output is closed')
         await file?.append(next.text, next.state)
       } catch (error) {
         fail(error)

@@ -26,6 +26,9 @@ export async function serve(file: string, version: string): Promise<number> {
   const refused = unbuilt(config)
   if (refused.length > 0) throw new ConfigError(refused)
   setFlagsFromString(HEAP_FLAG)
+  // Whoever read our output is gone. That ends the log and, where there is no file, the audit log; not the process.
+  process.stdout.once('error', error => process.stderr.write(`standard output is closed (${error.message})\n`))
+  process.stdout.on('error', () => {})
   const log = createLog(config.log.level)
   for (const warning of warnings) log.warn(warning)
 

@@ -19,6 +19,8 @@ export interface SidecarProcess {
   readonly pid: number
   /** The last of what it printed, on both streams. */
   output(): string
+  /** Goes away as the reader of its standard output. */
+  stopReading(): void
   exchange(subjectToken: string): Promise<Response>
   /** The most memory it ever had, in mebibytes; Linux alone says so. */
   highWater(): number
@@ -83,6 +85,7 @@ export async function startSidecarProcess(written: Written): Promise<SidecarProc
       return child?.pid ?? 0
     },
     output: () => output,
+    stopReading: () => child?.stdout?.destroy(),
     exchange: subjectToken => fetch(`${url}/sallyport/token`, { method: 'POST', body: exchangeForm(subjectToken) }),
     highWater() {
       const status = readFileSync(`/proc/${child?.pid}/status`, 'utf8')
