@@ -1,6 +1,7 @@
 import type { JWK } from 'jose'
 import * as oidc from 'openid-client'
 import { type Dispatcher, fetch as undiciFetch } from 'undici'
+import { boundedText } from '../core/bounded-text.ts'
 import type { Clock } from '../core/clock.ts'
 import type { SecretSource } from '../core/secret.ts'
 import type { Expectations } from './claims.ts'
@@ -54,7 +55,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       redirect: 'error',
       signal: AbortSignal.any([closed.signal, AbortSignal.timeout(TIMEOUT_SECONDS * 1000)]),
     })
-    const body = await readBounded(response.body)
+    const body = await boundedText(response.body, MAX_ANSWER_BYTES)
     const status = response.status === 204 || response.status === 304 ? null : body
     return new Response(status, { status: response.status, headers: [...response.headers] })
   }
@@ -131,15 +132,4 @@ export function createIssuer(options: IssuerOptions): Issuer {
       void options.dispatcher.destroy()
     },
   }
-}
-
-async function readBounded(body: AsyncIterable<Uint8Array> | null): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body ?? []) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES) throw new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }

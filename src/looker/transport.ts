@@ -9,6 +9,7 @@ import {
   type Values,
 } from '@looker/sdk-rtl'
 import { type Dispatcher, request as undiciRequest } from 'undici'
+import { boundedText } from '../core/bounded-text.ts'
 
 /** Looker answered, and not with success. */
 export class LookerAnswer extends Error {
@@ -86,7 +87,7 @@ export class LookerTransport extends BaseTransport {
         signal,
       })
       code = String(response.statusCode)
-      const text = await readBounded(response.body)
+      const text = await boundedText(response.body, MAX_ANSWER_BYTES)
       return {
         method,
         url,
@@ -135,17 +136,6 @@ export class LookerTransport extends BaseTransport {
   override stream<Success>(): Promise<Success> {
     return Promise.reject(new Error('streams do not pass here'))
   }
-}
-
-async function readBounded(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES) throw new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function parseJson(text: unknown): unknown {
