@@ -147,7 +147,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       verify: token => verifier.verify(token),
       appRule: ({ method, target }) => rules(method, target?.path ?? ''),
       ensureAudit: audit.ensure,
-      observeAuth: (method, result, reason) => metrics.auth(method as never, result, reason as never),
+      observeAuth: metrics.auth,
       observeDecision: metrics.decision,
     },
     tokenExchange: {
@@ -167,7 +167,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       async revoke(exchange, identity) {
         const scope = grants.scopeOf(identity)
         exchange.grant = scope.grant
-        await broker.revoke(scope, { requestId: exchange.requestId })
+        exchange.lookerUserId = await broker.revoke(scope, { requestId: exchange.requestId })
       },
       commitAudit,
     },

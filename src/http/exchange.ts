@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Identity } from '../core/identity.ts'
 import type { Permit } from '../core/permit.ts'
@@ -19,7 +18,6 @@ export interface Exchange {
   readonly startedAt: number
   readonly sourceIp: string
   method: string
-  readonly raw: { readonly request: IncomingMessage; readonly response: ServerResponse }
   route: Route
   target: Target | undefined
   headers: ReadHeaders | undefined

@@ -1,5 +1,5 @@
 import type { FastifyRequest, onRequestHookHandler } from 'fastify'
-import { type Failure, Refusal } from '../core/failure.ts'
+import { type Failure, Refusal, type TokenRejection } from '../core/failure.ts'
 import type { Identity } from '../core/identity.ts'
 import { type AccessRule, Permit } from '../core/permit.ts'
 import { type Exchange, exchangeOf } from './exchange.ts'
@@ -10,7 +10,11 @@ export interface GuardDeps {
   ruleFor(exchange: Exchange): AccessRule | undefined
   /** Refuses where the request could not be audited. */
   ensureAudit(): void
-  observeAuth(method: string, result: 'ok' | 'refused' | 'error', reason: string): void
+  observeAuth(
+    method: Identity['method'] | 'none' | 'bearer',
+    result: 'ok' | 'refused' | 'error',
+    reason: TokenRejection | 'ok' | 'no-credentials' | 'issuer-unavailable' | 'ambiguous',
+  ): void
   observeDecision(decision: 'allow' | 'deny', rule: string): void
 }
 

@@ -98,7 +98,6 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       startedAt: performance.now(),
       sourceIp: options.clientAddress.of(request.raw.socket.remoteAddress, request.raw.headers['x-forwarded-for']),
       method: request.raw.method ?? 'GET',
-      raw: { request: request.raw, response: reply.raw },
       route: 'other',
       target: undefined,
       headers: undefined,

@@ -51,8 +51,8 @@ interface TokenVault {
 export interface TokenBroker {
   /** The person's token for exactly this scope: the same one for everybody who asks within its useful life. */
   tokenFor(scope: LookerScope, context: CallContext): PersonToken | Promise<PersonToken>
-  /** Ends the person's token at Looker and forgets it on every replica. */
-  revoke(scope: LookerScope, context: CallContext): Promise<void>
+  /** Ends the person's token at Looker and forgets it on every replica. Says whose it was: the Looker user id, if there was one. */
+  revoke(scope: LookerScope, context: CallContext): Promise<string | undefined>
 }
 
 export interface TokenBrokerDeps {
@@ -270,6 +270,7 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
       await purge(scope)
       const texts = new Set([known, stored].filter(token => token !== undefined).map(({ token }) => token.reveal()))
       await Promise.all([...texts].map(text => looker.logout(new Secret(text), context)))
+      return (stored ?? known)?.lookerUserId
     },
   }
 }

@@ -14,8 +14,8 @@ const STATUS_TEXT = Array.from({ length: 600 }, (_, code) => String(code))
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 export type Route = 'app' | 'token' | 'looker_token' | 'session' | 'check' | 'jwks' | 'other'
-export type AuthMethod = 'jwt' | 'introspection' | 'none' | 'bearer'
-export type AuthReason = TokenRejection | 'ok' | 'no-credentials' | 'issuer-unavailable' | 'ambiguous'
+type AuthMethod = 'jwt' | 'introspection' | 'none' | 'bearer'
+type AuthReason = TokenRejection | 'ok' | 'no-credentials' | 'issuer-unavailable' | 'ambiguous'
 
 /**
  * Every metric there is. Labels are from closed sets, never a person, a path, a token or an id. What runs for every

@@ -62,6 +62,16 @@ test('DELETE /looker/token logs the token out at Looker and forgets it', async (
   expect(await statusAtLooker(second['access_token'])).toBe(200)
 })
 
+test('the audit line of a token that was ended says whose Looker user it was', async () => {
+  const headers = await as('ana')
+  const { looker_user_id: lookerUserId } = await json(token(headers))
+  const ended = await token(headers, 'DELETE')
+  expect(ended.status).toBe(204)
+  await expect
+    .poll(() => sidecar.audit.findLast(line => line['status_code'] === '204'))
+    .toMatchObject({ class_uid: 3002, activity_id: 2, unmapped: { grant: 'explorer', looker_user_id: lookerUserId } })
+})
+
 test('DELETE /looker/token ends one person’s token and leaves the others’', async () => {
   const ana = await json(token(await as('ana')))
   await token(await as('vic'), 'DELETE')
