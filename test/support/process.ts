@@ -5,10 +5,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import packageJson from '../../package.json' with { type: 'json' }
 import { freePort } from './redis-server.ts'
 import { ACCESS_TOKEN_TYPE, EXCHANGE_GRANT, SEAL_KEYS, type Written } from './world.ts'
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+const ROOT = new URL('../..', import.meta.url).pathname
+/** As users start it: with the flags of the npm script. */
+const [, ...SALLYPORT] = packageJson.scripts.sallyport.split(' ')
 /** How much of what the process printed is kept. */
 const KEPT_OUTPUT = 200_000
 
@@ -44,8 +47,9 @@ export async function startSidecarProcess(written: Written): Promise<SidecarProc
   let output = ''
   const start = async (): Promise<void> => {
     const env = { ...process.env, LOOKER_SECRET: 'looker-secret', ...SEAL_KEYS, NODE_ENV: 'production' }
-    const started = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
+    const started = spawn(process.execPath, [...SALLYPORT, 'serve', '--config', file], {
       env,
+      cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child = started
