@@ -28,8 +28,8 @@ export interface AuditLogDeps {
   /** Whether standard output still has a reader; it is the only sink where there is no file. */
   readonly canPrint: () => boolean
   readonly file: FileSink | undefined
-  /** The key of the chain; without it the chain is not keyed. */
-  readonly key: Buffer | undefined
+  /** The key of the chain, asked for at each batch; without it the chain is not keyed. */
+  readonly key: (() => Buffer) | undefined
   readonly onFailure: 'deny' | 'allow'
   readonly observe: (result: 'written' | 'failed' | 'dropped', count: number) => void
   readonly report: (error: unknown) => void
@@ -50,24 +50,30 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
   const flush = (): Promise<void> => {
     clearTimeout(timer)
     timer = undefined
-    flushing ??= drain().finally(() => (flushing = undefined))
+    flushing ??= drain().finally(() => {
+      flushing = undefined
+      if (pending.length > 0) flushSoon()
+    })
     return flushing
   }
 
+  const flushSoon = (): void => {
+    timer ??= setTimeout(() => void flush(), failing ? RETRY_MILLISECONDS : BATCH_MILLISECONDS)
+  }
+
+  /** Writes what is there as it begins. What comes in meanwhile waits for the next batch: a write for each line costs as much as a request. */
   const drain = async (): Promise<void> => {
-    for (;;) {
-      if (pending.length > 0) {
-        const batch = closeBatch(pending, state, deps.key)
-        const count = pending.length
-        pending = []
-        state = batch.state
-        const text = Buffer.from(batch.text)
-        unwritten.push({ text, state, count })
-        kept += count
-        deps.print(text)
-      }
-      const next = unwritten[0]
-      if (next === undefined) return
+    if (pending.length > 0) {
+      const batch = closeBatch(pending, state, deps.key?.())
+      const count = pending.length
+      pending = []
+      state = batch.state
+      const text = Buffer.from(batch.text)
+      unwritten.push({ text, state, count })
+      kept += count
+      deps.print(text)
+    }
+    for (let next = unwritten[0]; next !== undefined; next = unwritten[0]) {
       try {
         if (file === undefined && !deps.canPrint()) throw new Error('standard output is closed')
         await file?.append(next.text, next.state)
