@@ -27,21 +27,44 @@ export function createMemoryStore(clock: Clock): Store {
   // One counter for all keys serves: generations have to grow, not to be without gaps.
   let counter = 0
 
+  const valueOf = (key: string): Buffer | undefined => {
+    const entry = entries.get(key)
+    if (entry === undefined) return undefined
+    if (entry.until > clock.now()) return entry.value
+    entries.delete(key)
+    return undefined
+  }
+  const write = (key: string, value: Buffer, ttlMilliseconds: number): void => {
+    // Small buffers are pieces of larger ones, which each would keep in memory whole.
+    const copy = Buffer.allocUnsafeSlow(value.length)
+    value.copy(copy)
+    keep(entries, key, { value: copy, until: clock.now() + ttlMilliseconds })
+  }
+
   return {
     async get(key) {
-      const entry = entries.get(key)
-      if (entry === undefined) return undefined
-      if (entry.until > clock.now()) return entry.value
-      entries.delete(key)
-      return undefined
+      return valueOf(key)
     },
     async put(key, value, ttlMilliseconds, generation) {
       if (generation < (guards.get(key)?.generation ?? 0)) return false
-      // Small buffers are pieces of larger ones, which each would keep in memory whole.
-      const copy = Buffer.allocUnsafeSlow(value.length)
-      value.copy(copy)
-      keep(entries, key, { value: copy, until: clock.now() + ttlMilliseconds })
+      write(key, value, ttlMilliseconds)
       return true
+    },
+    async replace(key, value, ttlMilliseconds) {
+      if (valueOf(key) === undefined) return false
+      write(key, value, ttlMilliseconds)
+      return true
+    },
+    async touch(key, ttlMilliseconds) {
+      const value = valueOf(key)
+      // What is in use counts as written now: a flood of new values does not push it out.
+      if (value !== undefined) keep(entries, key, { value, until: clock.now() + ttlMilliseconds })
+      return value !== undefined
+    },
+    async take(key) {
+      const value = valueOf(key)
+      entries.delete(key)
+      return value
     },
     async remove(key) {
       entries.delete(key)
@@ -56,6 +79,12 @@ export function createMemoryStore(clock: Clock): Store {
       keep(guards, key, { generation, holder: generation, until: clock.now() + ttlMilliseconds })
       return {
         generation,
+        async extend(ttl) {
+          const held = guards.get(key)
+          if (held?.holder !== generation || held.until <= clock.now()) return false
+          keep(guards, key, { ...held, until: clock.now() + ttl })
+          return true
+        },
         async release() {
           const held = guards.get(key)
           if (held?.holder !== generation) return

@@ -1,36 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { Cluster, type CommonRedisOptions, Redis } from 'ioredis'
 import { Refusal } from '../core/failure.ts'
-import type { Secret } from '../core/secret.ts'
+import type { RedisClient } from './redis-client.ts'
+import { createRedisConnection, type RedisConnectionOptions } from './redis-connection.ts'
 import type { Store } from './store.ts'
 import { createWaitingRoom } from './waiting-room.ts'
 
-/** A store that came back is noticed within this time. */
-const RECONNECT_MILLISECONDS = 500
-/** A connection on which a command was sent and nothing came for this long leads nowhere: the machine has vanished. */
-const SILENCE_MILLISECONDS = 2000
-/** Generations outlive every lease and value they guard; 31 days is the longest a value is kept. */
-const GENERATION_MILLISECONDS = 31 * 24 * 3_600_000
+/** A write that comes this long after its lease is still refused. Longer would only fill Redis: each lease leaves one. */
+const GENERATION_MILLISECONDS = 24 * 3_600_000
 /** A released lease is announced; this is how soon it is noticed where the announcement was lost. */
 const POLL_MILLISECONDS = 250
 
-export interface RedisAddress {
-  readonly host: string
-  readonly port: number
-}
-
-export interface RedisStoreOptions {
-  readonly target:
-    | { readonly kind: 'url'; readonly url: Secret }
-    | { readonly kind: 'sentinels'; readonly nodes: readonly RedisAddress[]; readonly name: string }
-    | { readonly kind: 'cluster'; readonly nodes: readonly RedisAddress[] }
-  readonly username: string | undefined
-  readonly password: Secret | undefined
-  readonly tls: boolean
-  readonly caFile: string | undefined
+export interface RedisStoreOptions extends Omit<RedisConnectionOptions, 'scripts' | 'channels' | 'onMessage'> {
   readonly keyPrefix: string
-  readonly commandTimeoutMilliseconds: number
   /** Hears of each command: its name, how long it took, whether it failed. */
   readonly observe: (command: string, seconds: number, error: unknown) => void
 }
@@ -53,6 +34,10 @@ redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1`,
     lua: `if not redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 local g = redis.call('incr', KEYS[2]) redis.call('pexpire', KEYS[2], ARGV[3]) return g`,
   },
+  sallyportExtend: {
+    numberOfKeys: 1,
+    lua: `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0`,
+  },
   sallyportRelease: {
     numberOfKeys: 1,
     lua: `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`,
@@ -63,30 +48,24 @@ type Scripts = Record<keyof typeof SCRIPTS, (...args: (string | number | Buffer)
 
 /** The store of all replicas: one Redis server, a Sentinel group or a Cluster. Connects in the background and again. */
 export function createRedisStore(options: RedisStoreOptions): Store {
-  const client = connect(options)
-  const subscriber = connect(options)
-  const commands = client as typeof client & Scripts
   const room = createWaitingRoom()
   const listeners: ((key: string) => void)[] = []
   const releasedChannel = `${options.keyPrefix}released`
   const announcedChannel = `${options.keyPrefix}announced`
   const owner = randomUUID()
-
-  // Every command meets the error of its own; without a listener these would end the process.
-  client.on('error', () => {})
-  subscriber.on('error', () => {})
-  subscriber.on('message', (channel: string, key: string) => {
-    if (channel === releasedChannel) room.wake(key)
-    else for (const listener of listeners) listener(key)
+  const connection = createRedisConnection({
+    ...options,
+    scripts: SCRIPTS,
+    channels: [releasedChannel, announcedChannel],
+    onMessage(channel, key) {
+      if (channel === releasedChannel) room.wake(key)
+      else for (const listener of listeners) listener(key)
+    },
   })
-  const subscribe = (): void => {
-    // Tried again at the next "ready"; what is missed until then is covered by polling and by re-reading.
-    subscriber.subscribe(releasedChannel, announcedChannel).catch(() => {})
-  }
-  subscriber.on('ready', subscribe)
+  const client = (): RedisClient & Scripts => connection.client() as RedisClient & Scripts
 
   // Commands that come before the first connection wait for it; later ones fail at once where there is none.
-  let connecting: Promise<void> | undefined = new Promise(resolve => client.once('ready', () => resolve()))
+  let connecting: Promise<void> | undefined = connection.ready
   void connecting.then(() => (connecting = undefined))
 
   const run = async <T>(command: string, call: () => Promise<T>): Promise<T> => {
@@ -107,31 +86,41 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
   const publish = (channel: string, key: string): void => {
     // Best effort by contract: listeners re-read within a bound of their own.
-    run('publish', () => client.publish(channel, key)).catch(() => {})
+    run('publish', () => client().publish(channel, key)).catch(() => {})
   }
 
   return {
-    get: key => run('get', async () => (await client.getBuffer(keysOf(key).value)) ?? undefined),
+    get: key => run('get', async () => (await client().getBuffer(keysOf(key).value)) ?? undefined),
     async put(key, value, ttlMilliseconds, generation) {
       const { value: valueKey, generation: generationKey } = keysOf(key)
-      const ttl = Math.max(1, Math.floor(ttlMilliseconds))
-      return (await run('put', () => commands.sallyportPut(valueKey, generationKey, value, ttl, generation))) === 1
+      const ttl = wholeMilliseconds(ttlMilliseconds)
+      return (await run('put', () => client().sallyportPut(valueKey, generationKey, value, ttl, generation))) === 1
     },
+    async replace(key, value, ttlMilliseconds) {
+      const ttl = wholeMilliseconds(ttlMilliseconds)
+      return (await run('replace', () => client().set(keysOf(key).value, value, 'PX', ttl, 'XX'))) === 'OK'
+    },
+    async touch(key, ttlMilliseconds) {
+      const ttl = wholeMilliseconds(ttlMilliseconds)
+      return (await run('touch', () => client().pexpire(keysOf(key).value, ttl))) === 1
+    },
+    take: key => run('take', async () => (await client().getdelBuffer(keysOf(key).value)) ?? undefined),
     async remove(key) {
       const { value, generation } = keysOf(key)
-      await run('remove', () => commands.sallyportRemove(value, generation, GENERATION_MILLISECONDS))
+      await run('remove', () => client().sallyportRemove(value, generation, GENERATION_MILLISECONDS))
     },
     async lease(key, ttlMilliseconds) {
       const { lease, generation: generationKey } = keysOf(key)
       const holder = `${owner}:${randomUUID()}`
       const generation = await run('lease', () =>
-        commands.sallyportLease(lease, generationKey, holder, ttlMilliseconds, GENERATION_MILLISECONDS),
+        client().sallyportLease(lease, generationKey, holder, ttlMilliseconds, GENERATION_MILLISECONDS),
       )
       if (generation === 0) return undefined
       return {
         generation,
+        extend: async ttl => (await run('extend', () => client().sallyportExtend(lease, holder, ttl))) === 1,
         async release() {
-          await run('release', () => commands.sallyportRelease(lease, holder))
+          await run('release', () => client().sallyportRelease(lease, holder))
           publish(releasedChannel, key)
         },
       }
@@ -143,10 +132,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       listeners.push(listener)
     },
     async close() {
-      subscriber.disconnect()
-      client.disconnect()
+      connection.close()
     },
   }
+}
+
+/** Redis takes no fractions, and takes 0 for a mistake. */
+function wholeMilliseconds(ttl: number): number {
+  return Math.max(1, Math.floor(ttl))
 }
 
 /** Rejects where the answer takes longer. What arrived while this process was busy is read before that is decided. */
@@ -157,51 +150,5 @@ function inTime<T>(answer: Promise<T>, milliseconds: number): Promise<T> {
     const timer = setTimeout(() => setImmediate(late), milliseconds)
     const settled = (): void => clearTimeout(timer)
     answer.then(resolve, reject).then(settled, settled)
-  })
-}
-
-const pause = (attempt: number): number => Math.min(attempt * 50, RECONNECT_MILLISECONDS)
-
-function connect(options: RedisStoreOptions): Redis | Cluster {
-  const { target } = options
-  const tls = options.caFile === undefined ? {} : { ca: readFileSync(options.caFile, 'utf8') }
-  const common = {
-    scripts: SCRIPTS,
-    // For the commands of the connection itself; those of the store have their own deadline.
-    commandTimeout: Math.max(SILENCE_MILLISECONDS, 2 * options.commandTimeoutMilliseconds),
-    connectTimeout: 2000,
-    socketTimeout: Math.max(SILENCE_MILLISECONDS, 2 * options.commandTimeoutMilliseconds),
-    // A command that cannot be sent now fails now: requests wait for a deadline of milliseconds, not for Redis to return.
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    // Nobody would hear of its failure but the process, which would end; `subscribe` above does it, at every "ready".
-    autoResubscribe: false,
-    retryStrategy: pause,
-    // A replica that was a master until the fail-over says READONLY: connect anew, and send the command again.
-    reconnectOnError: error => (error.message.startsWith('READONLY') ? 2 : false),
-    ...(options.username === undefined ? {} : { username: options.username }),
-    ...(options.password === undefined ? {} : { password: options.password.reveal() }),
-  } satisfies CommonRedisOptions
-  if (target.kind === 'url') {
-    const url = target.url.reveal()
-    return new Redis(url, { ...common, ...(url.startsWith('rediss:') ? { tls } : {}) })
-  }
-  const secured = options.tls ? { tls } : {}
-  if (target.kind === 'sentinels') {
-    return new Redis({
-      ...common,
-      ...secured,
-      sentinels: [...target.nodes],
-      name: target.name,
-      sentinelRetryStrategy: pause,
-      // A master that vanished does not close its connections; the Sentinels say when there is another.
-      failoverDetector: true,
-    })
-  }
-  return new Cluster([...target.nodes], {
-    scripts: SCRIPTS,
-    enableOfflineQueue: false,
-    clusterRetryStrategy: pause,
-    redisOptions: { ...common, ...secured },
   })
 }

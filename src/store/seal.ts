@@ -82,3 +82,16 @@ export function deriveKey(key: Secret, purpose: string): Buffer {
   }
   return Buffer.from(hkdfSync('sha256', bytes, '', purpose, 32))
 }
+
+/** The key derived from what the source holds now; derived anew only when that has changed. */
+export function derivedKey(source: SecretSource, purpose: string): () => Buffer {
+  let secret = source.current()
+  let key = deriveKey(secret, purpose)
+  return () => {
+    if (source.current() !== secret) {
+      secret = source.current()
+      key = deriveKey(secret, purpose)
+    }
+    return key
+  }
+}

@@ -2,6 +2,8 @@
 export interface Lease {
   /** Grows with every lease and every removal of the key; a write under an older one is refused. */
   readonly generation: number
+  /** Holds it for so long from now on. False where it has lapsed: somebody else may have it. */
+  extend(ttlMilliseconds: number): Promise<boolean>
   /** Gives the lease back, if it is still ours, and wakes those who wait for it. */
   release(): Promise<void>
 }
@@ -14,6 +16,12 @@ export interface Store {
   get(key: string): Promise<Buffer | undefined>
   /** Writes for at most `ttlMilliseconds`, unless the key has seen a younger generation. Says whether it wrote. */
   put(key: string, value: Buffer, ttlMilliseconds: number, generation: number): Promise<boolean>
+  /** Writes in the place of a value that is still there, and nothing otherwise. Says whether it wrote. */
+  replace(key: string, value: Buffer, ttlMilliseconds: number): Promise<boolean>
+  /** Lets a value live for so long from now on. Says whether there is one. */
+  touch(key: string, ttlMilliseconds: number): Promise<boolean>
+  /** Reads and removes in one step: of all who ask, one gets the value. Voids no lease, unlike `remove`. */
+  take(key: string): Promise<Buffer | undefined>
   /** Removes the value and voids every lease under way. */
   remove(key: string): Promise<void>
   /** Undefined where somebody else holds it. */

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { ask } from '../store/topologies.ts'
 import { type SidecarProcess, startSidecarProcess } from '../support/process.ts'
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts'
 import { json, redisStore, startWorld, type World } from '../support/world.ts'
@@ -79,6 +80,8 @@ test.for(OUTAGES)(
       await pause(200)
     }
     await outage.finish(redis)
+    // From when Redis takes commands, not from when it was told to: starting it is not ours to be quick at.
+    await vi.waitFor(() => ask(redis.port, 'PING'), { timeout: 10_000, interval: 5 })
     const back = performance.now()
     for (;;) {
       const response = await sidecar.exchange(await sign(`${how}-after`))
@@ -91,8 +94,8 @@ test.for(OUTAGES)(
     await pause(500)
     load.over = true
     await clients
-    // Two seconds are the promise; the rest is for a busy machine.
-    expect(recoverySeconds).toBeLessThan(3)
+    process.stderr.write(`Redis ${how}: back in use after ${recoverySeconds.toFixed(2)} s\n`)
+    expect(recoverySeconds).toBeLessThan(2)
     expect(wrong).toEqual([])
     expect(load.served).toBeGreaterThan(KNOWN * seconds)
     expect((await fetch(`${sidecar.adminUrl}/livez`)).status).toBe(200)

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Store } from '../../src/store/store.ts'
 
@@ -114,6 +115,69 @@ export function behavesAsAStore(name: string, open: () => Promise<Ends>): void {
       await other.remove(key)
       expect(await store.put(key, Buffer.from('from long ago'), MINUTE, lapsed.generation)).toBe(false)
       expect(await store.get(key)).toBeUndefined()
+    })
+
+    test('gives a value that is taken to one of all who ask, and keeps it from then on from everybody', async () => {
+      const [key, value] = [aKey(), randomBytes(50)]
+      await store.put(key, value, MINUTE, UNGUARDED)
+      const takers = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? store : other).take(key))
+      expect((await Promise.all(takers)).filter(taken => taken !== undefined)).toEqual([value])
+      expect(await other.get(key)).toBeUndefined()
+      expect(await store.take(aKey())).toBeUndefined()
+    })
+
+    test('takes nothing whose time is over', async () => {
+      const key = aKey()
+      await store.put(key, Buffer.from('soon gone'), 30, UNGUARDED)
+      await setTimeout(80)
+      expect(await other.take(key)).toBeUndefined()
+    })
+
+    test('lets a value that is touched live on, and says where there is none', async () => {
+      const [touched, left] = [aKey(), aKey()]
+      for (const key of [touched, left]) await store.put(key, Buffer.from(key), 300, UNGUARDED)
+      expect(await other.touch(touched, MINUTE + 0.5)).toBe(true)
+      await vi.waitFor(async () => expect(await other.get(left)).toBeUndefined(), { timeout: 5000, interval: 20 })
+      expect(await store.get(touched)).toEqual(Buffer.from(touched))
+      expect(await store.touch(left, MINUTE)).toBe(false)
+      expect(await store.get(left)).toBeUndefined()
+    })
+
+    test('shortens the life of a value that is touched for less', async () => {
+      const key = aKey()
+      await store.put(key, Buffer.from('soon gone'), MINUTE, UNGUARDED)
+      expect(await other.touch(key, 20)).toBe(true)
+      await vi.waitFor(async () => expect(await store.get(key)).toBeUndefined(), { timeout: 5000, interval: 20 })
+    })
+
+    test('replaces a value that is there, for the time it is told, and makes none', async () => {
+      const [key, gone] = [aKey(), aKey()]
+      await store.put(key, Buffer.from('before'), MINUTE, UNGUARDED)
+      expect(await other.replace(key, Buffer.from('after'), 80.5)).toBe(true)
+      expect(await store.get(key)).toEqual(Buffer.from('after'))
+      await vi.waitFor(async () => expect(await store.get(key)).toBeUndefined(), { timeout: 5000, interval: 20 })
+      await store.put(gone, Buffer.from('before'), MINUTE, UNGUARDED)
+      await other.take(gone)
+      for (const absent of [key, gone]) {
+        expect(await store.replace(absent, Buffer.from('back again'), MINUTE)).toBe(false)
+        expect(await other.get(absent)).toBeUndefined()
+      }
+    })
+
+    test('keeps a lease from lapsing that its holder extends, and nobody else’s', async () => {
+      const key = aKey()
+      const lease = await held(store, key, 200)
+      expect(await lease.extend(MINUTE)).toBe(true)
+      await setTimeout(300)
+      expect(await other.lease(key, MINUTE)).toBeUndefined()
+      await lease.release()
+      expect(await lease.extend(MINUTE)).toBe(false)
+      const lapsed = await held(other, key, 1)
+      await setTimeout(20)
+      expect(await lapsed.extend(MINUTE)).toBe(false)
+      const next = await held(store, key)
+      expect(await lapsed.extend(MINUTE)).toBe(false)
+      expect(await next.extend(MINUTE)).toBe(true)
     })
 
     test('wakes those who wait for a lease when it is given back', async () => {

@@ -1,19 +1,8 @@
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
+import { dumpRedis, spellings } from '../support/redis-dump.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { json, redisStore, startWorld } from '../support/world.ts'
-
-/** Every way in which these bytes could stand in a dump: as they are, hex, and base64 at each of its three offsets. */
-function spellings(text: string): string[] {
-  const bytes = Buffer.from(text)
-  const shifted = [0, 1, 2].flatMap(offset => {
-    const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64url')
-    // The first and last characters share bits with what stands beside them.
-    const inner = encoded.slice(Math.ceil((offset * 4) / 3), -2)
-    return [inner, inner.replaceAll('-', '+').replaceAll('_', '/')]
-  })
-  return [text, bytes.toString('hex'), bytes.toString('hex').toUpperCase(), ...shifted]
-}
 
 test('a copy of everything in Redis holds no token, no subject and no e-mail address', async () => {
   const redis = await startRedisServer()
@@ -29,16 +18,8 @@ test('a copy of everything in Redis holds no token, no subject and no e-mail add
   expect((await sidecar.exchange(disabled)).status).toBe(400)
   const { access_token: kept } = await json(sidecar.exchange(await world.issuer.sign({ sub: 'second-of-canary' })))
 
-  const client = new Redis(redis.url)
-  onTestFinished(() => client.disconnect())
-  const keys = await client.keysBuffer('*')
-  expect(keys.length).toBeGreaterThanOrEqual(4)
-  const parts: Buffer[] = []
-  for (const key of keys) {
-    const [value, dump] = await Promise.all([client.getBuffer(key), client.dumpBuffer(key)])
-    parts.push(key, value ?? Buffer.alloc(0), dump ?? Buffer.alloc(0))
-  }
-  const everything = Buffer.concat(parts).toString('latin1')
+  const { keys, everything } = await dumpRedis(redis.url)
+  expect(keys).toBeGreaterThanOrEqual(4)
   const secrets = [
     token,
     kept,

@@ -1,13 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { vi } from 'vitest'
-import { Secret } from '../../src/core/secret.ts'
+import { Secret, type SecretSource } from '../../src/core/secret.ts'
 import { createRedisStore, type RedisStoreOptions } from '../../src/store/redis-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Ends } from './contract.ts'
 
 type Target = RedisStoreOptions['target']
 
-export const urlTarget = (url: string): Target => ({ kind: 'url', url: new Secret(url) })
+export interface TurnedSecret extends SecretSource {
+  turn(text: string): void
+}
+
+/** A secret as a file holds it that is written anew now and then. */
+export function turnedSecret(text: string): TurnedSecret {
+  let secret = new Secret(text)
+  return { current: () => secret, turn: to => void (secret = new Secret(to)) }
+}
+
+export const urlTarget = (url: string): Target => ({ kind: 'url', url: turnedSecret(url) })
 
 /** A store on Redis. Connects in the background: `connected` waits until it answers. */
 export function openRedisStore(target: Target, options: Partial<RedisStoreOptions> = {}): Store {
@@ -21,6 +31,7 @@ export function openRedisStore(target: Target, options: Partial<RedisStoreOption
     // Longer than the default of the configuration: these tests share their machine.
     commandTimeoutMilliseconds: 1000,
     observe: () => {},
+    report: () => {},
     ...options,
   })
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { behavesAsAStore } from './contract.ts'
 import { redisEnds } from './redis-ends.ts'
@@ -62,3 +64,74 @@ test.for(Object.keys(FAILURES))('loses nothing when the master %s', async failur
     { timeout: 10_000, interval: 100 },
   )
 })
+
+test('finds the next master although the fail-over was told while it was asking for the one before', async () => {
+  const group = await startSentinelGroup()
+  onTestFinished(() => group.stop())
+  const between = await startHoldingProxy(group.sentinels[0]?.port ?? 0)
+  onTestFinished(() => between.close())
+  const nodes = [{ host: '127.0.0.1', port: between.port }]
+  const ends = await redisEnds({ kind: 'sentinels', nodes, name: group.name })
+  onTestFinished(() => ends.close())
+  // Who asks now waits for an answer; who listens for fail-overs already goes on to hear of them.
+  const asking = between.hold()
+  await group.master.halt()
+  await asking
+  await group.promoted()
+  between.release()
+  await vi.waitFor(
+    async () => {
+      for (const store of [ends.store, ends.other])
+        expect(await store.put('after', Buffer.from('it'), MINUTE, 1)).toBe(true)
+    },
+    { timeout: 10_000, interval: 50 },
+  )
+})
+
+interface HoldingProxy {
+  readonly port: number
+  /** Keeps back what is answered on new connections. Resolves when there is one. */
+  hold(): Promise<void>
+  release(): void
+  close(): Promise<void>
+}
+
+/** Stands before a server, to make it slow at a given moment. */
+async function startHoldingProxy(upstreamPort: number): Promise<HoldingProxy> {
+  let held: (() => void)[] | undefined
+  let asked = (): void => {}
+  const sockets = new Set<Socket>()
+  const server = createServer(client => {
+    const upstream = connect(upstreamPort, '127.0.0.1')
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(one)
+      one.on('error', () => {})
+      one.on('close', () => other.destroy())
+    }
+    client.pipe(upstream)
+    const answer = (): void => void upstream.pipe(client)
+    if (held === undefined) answer()
+    else held.push(answer)
+    asked()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    hold() {
+      held = []
+      return new Promise(resolve => (asked = resolve))
+    },
+    release() {
+      for (const answer of held ?? []) answer()
+      held = undefined
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

@@ -122,3 +122,19 @@ test('what is removed while keys are rotated is gone under both', async () => {
   expect(await both.vault.read(token('ana'), asText)).toBeUndefined()
   expect(await vault.read(token('ana'), asText)).toBeUndefined()
 })
+
+test('what is replaced, touched or taken while keys are rotated is the one record there is, under its old name', async () => {
+  const { store, vault } = openVault([k1])
+  const both = openVault([k2, k1], store)
+  const behind = openVault([k1, k2], store)
+  await vault.write(token('ana'), 'old', MINUTE)
+  expect(await both.vault.replace(token('ana'), 'new', MINUTE)).toBe(true)
+  expect(await behind.vault.read(token('ana'), asText)).toBe('new')
+  expect(await both.vault.touch(token('ana'), MINUTE)).toBe(true)
+  expect(await both.vault.take(token('ana'), asText)).toBe('new')
+  for (const { vault } of [both, behind]) {
+    expect(await vault.take(token('ana'), asText)).toBeUndefined()
+    expect(await vault.touch(token('ana'), MINUTE)).toBe(false)
+    expect(await vault.replace(token('ana'), 'back again', MINUTE)).toBe(false)
+  }
+})

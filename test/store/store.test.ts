@@ -24,6 +24,18 @@ test('memory keeps a hundred thousand values and lets the oldest go for one more
   expect(await store.get('key 100000')).toEqual(value)
 })
 
+test('memory lets what is in use outlive a flood of new values', async () => {
+  const store = createMemoryStore(systemClock)
+  const value = Buffer.from('v')
+  for (const key of ['in use', 'left']) await store.put(key, value, 60_000, 1)
+  for (let count = 0; count < 99_999; count++) {
+    await store.put(`key ${count}`, value, 60_000, 1)
+    if (count === 50_000) await store.touch('in use', 60_000)
+  }
+  expect(await store.get('in use')).toEqual(value)
+  expect(await store.get('left')).toBeUndefined()
+})
+
 test('memory does not grow with leases, whether they were given back or lapsed', async () => {
   let now = 0
   const store = createMemoryStore({ now: () => now })

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,18 +17,28 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
+/** What a server shows to its clients and, for the connections between servers, whom it believes. All of it PEM. */
+export interface RedisTls {
+  readonly key: string
+  readonly cert: string
+  readonly ca: string
+}
+
 export async function startRedisServer(
-  options: { appendOnly?: boolean; args?: readonly string[] } = {},
+  options: { appendOnly?: boolean; args?: readonly string[]; tls?: RedisTls } = {},
 ): Promise<RedisServer> {
   const port = await freePort()
   const directory = await mkdtemp(join(tmpdir(), 'sallyport-redis-'))
+  const tls = options.tls === undefined ? [] : await tlsSettings(options.tls, port, directory)
   let child: ChildProcess | undefined
 
   const resume = async (): Promise<void> => {
     const started = spawn(
       'redis-server',
       ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '']
-        .concat(['--appendonly', options.appendOnly === true ? 'yes' : 'no'])
+        // At every write: with the default a busy disk holds back what was answered already, and a kill loses it.
+        .concat(['--appendonly', options.appendOnly === true ? 'yes' : 'no', '--appendfsync', 'always'])
+        .concat(tls.flatMap(([name, value]) => [`--${name}`, value]))
         .concat(options.args ?? []),
       { stdio: ['ignore', 'pipe', 'pipe'] },
     )
@@ -55,7 +65,7 @@ export async function startRedisServer(
 
   await resume()
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${options.tls === undefined ? 'redis' : 'rediss'}://127.0.0.1:${port}`,
     port,
     get pid() {
       return child?.pid ?? 0
@@ -67,6 +77,29 @@ export async function startRedisServer(
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** The settings by which a server, or a Sentinel, speaks TLS on this port and to its like. */
+export async function tlsSettings(
+  { key, cert, ca }: RedisTls,
+  port: number,
+  directory: string,
+): Promise<[name: string, value: string][]> {
+  const files = Object.entries({ key, cert, ca }).map(async ([name, text]) => {
+    const file = join(directory, `${name}.pem`)
+    await writeFile(file, text)
+    return file
+  })
+  const [keyFile = '', certFile = '', caFile = ''] = await Promise.all(files)
+  return [
+    ['port', '0'],
+    ['tls-port', String(port)],
+    ['tls-key-file', keyFile],
+    ['tls-cert-file', certFile],
+    ['tls-ca-cert-file', caFile],
+    ['tls-auth-clients', 'no'],
+    ['tls-replication', 'yes'],
+  ]
 }
 
 export async function freePort(): Promise<number> {
