@@ -15,6 +15,16 @@ export type TokenRejection =
   | 'bad-claim'
   | 'bound-to-key'
   | 'inactive'
+  | 'replayed'
+
+/** Why a sign-in came to nothing. */
+export type SignInTrouble =
+  | 'unknown-state'
+  | 'access-denied'
+  | 'refused-by-issuer'
+  | 'code-refused'
+  | 'client-refused'
+  | 'answer-rejected'
 
 /** What went wrong, as data. `http/problem.ts` renders each into one public answer. */
 export type Failure =
@@ -23,10 +33,13 @@ export type Failure =
   | { readonly kind: 'method-not-allowed'; readonly allow: string }
   | { readonly kind: 'no-credentials' }
   | { readonly kind: 'token-rejected'; readonly reason: TokenRejection; readonly detail: string }
+  | { readonly kind: 'sign-in-failed'; readonly reason: SignInTrouble; readonly detail: string }
   | { readonly kind: 'issuer-unavailable'; readonly issuer: string; readonly retryAfterSeconds: number }
   | { readonly kind: 'forbidden'; readonly rule: string }
+  | { readonly kind: 'other-origin' }
   | { readonly kind: 'check-refused'; readonly detail: string }
   | { readonly kind: 'no-grant' }
+  | { readonly kind: 'content-not-granted'; readonly grant: string }
   | { readonly kind: 'claim-missing'; readonly grant: string; readonly claim: string; readonly usedBy: string }
   | { readonly kind: 'looker-user-disabled'; readonly lookerUserId: string }
   | {
@@ -39,6 +52,7 @@ export type Failure =
   | { readonly kind: 'store-unavailable' }
   | { readonly kind: 'overloaded'; readonly retryAfterSeconds: number }
   | { readonly kind: 'too-large'; readonly limitBytes: number }
+  | { readonly kind: 'too-slow' }
   | { readonly kind: 'audit-unavailable' }
 
 /** A failure on its way to the edge. The message is for the log; the caller sees only what the problem document says. */

@@ -15,7 +15,7 @@ export interface Identity {
   readonly claims: Claims
   /** Milliseconds since the epoch; the credential is void from then on. */
   readonly expiresAt: number
-  readonly method: 'jwt' | 'introspection'
+  readonly method: 'jwt' | 'introspection' | 'session'
 }
 
 /** Reads `claims.a.b` for the path `a.b`; a claim whose own name has dots (a URL) is found first. */

@@ -86,7 +86,9 @@ export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: 
     const kid = header['kid']
     if (kid !== undefined && typeof kid !== 'string') throw reject('malformed', 'kid is not text')
     const key = await issuer.keys.find(kid, algorithm)
-    if (!issuer.keys.fresh()) throw issuerUnavailable(issuer.options.name)
+    // A key that is not known while the keys cannot be fetched may be a new one: that is not for the token's holder to mend.
+    const unsure = key === undefined && !issuer.keys.reachable()
+    if (unsure || !issuer.keys.fresh()) throw issuerUnavailable(issuer.options.name)
     if (key === undefined) throw reject('unknown-key', 'no key of the issuer fits this token')
     await compactVerify(token, key, { algorithms: [algorithm] }).catch((cause: unknown) => {
       throw new Refusal(

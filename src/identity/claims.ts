@@ -38,6 +38,22 @@ export function identityFrom(
   method: Identity['method'],
   clock: Clock,
 ): Identity {
+  const expiresAt = verifyRegistered(claims, expected, clock)
+  // RFC 9449 §7.1, RFC 8705 §3: a token bound to a key is worth nothing without proof of that key, which a bearer does not give.
+  if (claims['cnf'] !== undefined) throw reject('bound-to-key', 'the token is bound to a key, and none was proved')
+  return identityFromClaims(claims, expected, method, expiresAt)
+}
+
+/**
+ * Holds `iss`, `aud`, `exp`, `nbf` and `iat` to what is expected (RFC 7519 §4.1).
+ * @returns when the token expires, in milliseconds since the epoch.
+ * @throws {Refusal} `token-rejected`.
+ */
+export function verifyRegistered(
+  claims: Claims,
+  expected: Pick<Expectations, 'issuer' | 'audiences'>,
+  clock: Clock,
+): number {
   if (claims['iss'] !== expected.issuer) throw reject('unknown-issuer', 'iss is not the issuer that was asked')
   const audience = claims['aud']
   const audiences = Array.isArray(audience) ? audience : [audience]
@@ -55,9 +71,19 @@ export function identityFrom(
     if (!isNumericDate(value)) throw reject('bad-claim', `${name} is not a date in seconds`)
     if (value - CLOCK_SKEW_SECONDS > nowSeconds) throw reject('not-yet-valid', `${name} is in the future`)
   }
-  // RFC 9449 §7.1, RFC 8705 §3: a token bound to a key is worth nothing without proof of that key, which a bearer does not give.
-  if (claims['cnf'] !== undefined) throw reject('bound-to-key', 'the token is bound to a key, and none was proved')
+  return expiry * 1000
+}
 
+/**
+ * Reads a person out of claims that were verified before, whatever has become of the token they came in.
+ * @throws {Refusal} `token-rejected` where a claim is not what it has to be.
+ */
+export function identityFromClaims(
+  claims: Claims,
+  expected: Expectations,
+  method: Identity['method'],
+  expiresAt: number,
+): Identity {
   const subject = text(claims, expected.claims.subject)
   if (subject === undefined) throw reject('missing-claim', `${expected.claims.subject} is missing`)
   const verified = claims['email_verified'] !== false && claims['email_verified'] !== 'false'
@@ -70,7 +96,7 @@ export function identityFrom(
     preferredUsername: text(claims, 'preferred_username'),
     groups: groupsOf(claimAt(claims, expected.claims.groups), expected.claims.groups),
     claims,
-    expiresAt: expiry * 1000,
+    expiresAt,
     method,
   }
 }

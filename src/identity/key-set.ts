@@ -19,6 +19,8 @@ export interface KeySet {
   version(): number
   /** Whether the keys are there and not older than the bound. */
   fresh(): boolean
+  /** Whether the last fetch went well. Where it did not, a key that was not found may be a new one. */
+  reachable(): boolean
 }
 
 interface Candidate {
@@ -44,6 +46,7 @@ export function createKeySet(deps: {
   let version = 0
   let fetchedAt = Number.NEGATIVE_INFINITY
   let coolUntil = Number.NEGATIVE_INFINITY
+  let reachable = false
   let inFlight: Promise<void> | undefined
 
   const refresh = (): Promise<void> => {
@@ -52,6 +55,7 @@ export function createKeySet(deps: {
         const usable = (await fetchKeys()).filter(isUsable)
         const next = JSON.stringify(usable)
         fetchedAt = clock.now()
+        reachable = true
         if (next !== fingerprint) {
           fingerprint = next
           candidates = usable.map(jwk => ({ kid: jwk.kid, jwk }))
@@ -60,6 +64,7 @@ export function createKeySet(deps: {
         }
         report(undefined)
       } catch (error) {
+        reachable = false
         report(error)
         throw error
       } finally {
@@ -102,6 +107,7 @@ export function createKeySet(deps: {
     load: refresh,
     version: () => version,
     fresh: () => clock.now() - fetchedAt < KEYS_SERVE_MILLISECONDS,
+    reachable: () => reachable,
     find(kid, algorithm) {
       if (!algorithms.includes(algorithm)) return undefined
       const cool = clock.now() < coolUntil

@@ -14,7 +14,7 @@ test('7 a thousand unknown kids are one fetch of the keys a cool-down, and good 
   const sidecar = await world.sidecar({}, { clock })
   const template = await world.issuer.sign()
   const payloadAndSignature = template.slice(template.indexOf('.'))
-  const flood = async (count: number, name: string): Promise<void> => {
+  const flood = async (count: number, name: string, status = 401): Promise<void> => {
     const answers = await Promise.all(
       Array.from({ length: count }, async (_, index) => {
         const header = JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: `${name}-${index}` })
@@ -24,7 +24,7 @@ test('7 a thousand unknown kids are one fetch of the keys a cool-down, and good 
         return response.status
       }),
     )
-    expect(new Set(answers)).toEqual(new Set([401]))
+    expect(new Set(answers)).toEqual(new Set([status]))
   }
 
   const before = world.issuer.hits.jwks
@@ -38,6 +38,14 @@ test('7 a thousand unknown kids are one fetch of the keys a cool-down, and good 
   clock.turn({ seconds: 1 })
   await flood(100, 'next')
   expect(world.issuer.hits.jwks).toBe(before + 2)
+
+  // An issuer that is in trouble is left alone just the same.
+  clock.turn({ seconds: 10 })
+  world.issuer.fail('jwks', 'error')
+  for (let part = 0; part < 10; part++) await flood(100, `trouble-${part}`, 503)
+  expect(world.issuer.hits.jwks).toBe(before + 3)
+  expect(await present(world, sidecar, await world.issuer.sign())).toMatchObject(ACCEPTED)
+  world.issuer.clear()
 })
 
 test('8 a kid that is a path, a query or a name of JavaScript is a kid that nobody has: 401', async () => {

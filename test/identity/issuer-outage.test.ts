@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { KEYS_SERVE_MILLISECONDS } from '../../src/identity/key-set.ts'
 import { createIssuer } from '../../src/identity/issuer.ts'
 import { startIssuer } from '../../demo/issuer/issuer.ts'
-import { ACCEPTED, ISSUER_UNAVAILABLE, present, probe } from '../support/tokens.ts'
+import { ACCEPTED, ISSUER_UNAVAILABLE, present, probe, rejected } from '../support/tokens.ts'
 import { issuerOptions, startPlainIssuer } from '../support/plain-issuer.ts'
 import { createTurnedClock } from '../support/turned-clock.ts'
-import { startWorld, type World } from '../support/world.ts'
+import { json, startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {
@@ -65,6 +65,33 @@ test('an issuer that is down later: its last keys serve, up to 24 hours and no l
   expect(await present(world, sidecar, await signed())).toMatchObject(ACCEPTED)
   expect(await probe(sidecar, '/readyz')).toBe(200)
 })
+
+test.for(['down', 'error', 'bad-json'] as const)(
+  'a new key while the keys are %s: come back later, not a bad token, and the keys at hand serve on',
+  async fault => {
+    const clock = createTurnedClock()
+    const sidecar = await world.sidecar({}, { clock })
+    const old = await world.issuer.sign()
+    await world.issuer.rotateKeys()
+    const token = await world.issuer.sign()
+    world.issuer.fail('jwks', fault)
+    const refused = await sidecar.fetch('/headers', { headers: { authorization: `Bearer ${token}` } })
+    expect({ status: refused.status, problem: (await json(refused))['type'] }).toEqual({
+      status: 503,
+      problem: 'urn:sallyport:problem:issuer-unavailable',
+    })
+    expect(refused.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+    expect(refused.headers.get('www-authenticate')).toBeNull()
+    expect(await present(world, sidecar, old)).toMatchObject(ACCEPTED)
+
+    world.issuer.clear()
+    clock.turn({ seconds: 10 })
+    expect(await present(world, sidecar, token)).toMatchObject(ACCEPTED)
+    // Now that the keys were had, a kid that is not among them is nobody's.
+    const madeUp = await world.issuer.sign({}, { header: { kid: 'made-up' } })
+    expect(await present(world, sidecar, madeUp)).toEqual(rejected('unknown-key'))
+  },
+)
 
 test('the first request after 24 quiet hours is served, for the issuer is there', async () => {
   const clock = createTurnedClock()

@@ -99,6 +99,21 @@ test('a fetch that fails is reported, leaves the keys as they were and is not re
   expect(fetchKeys).toHaveBeenCalledTimes(3)
 })
 
+test('an unknown kid whose fetch failed is one fetch a cool-down too, and it is told that it may be a new one', async () => {
+  const { keys, clock, fetchKeys } = await start([one])
+  expect(keys.reachable()).toBe(true)
+  fetchKeys.mockRejectedValue(new Error('out of order'))
+  for (let time = 0; time < 5; time++) expect(await keys.find('two', 'ES256')).toBeUndefined()
+  expect(keys.reachable()).toBe(false)
+  expect(fetchKeys).toHaveBeenCalledTimes(2)
+  // The one that is known goes on to be found.
+  expect(await keys.find('one', 'ES256')).toBeDefined()
+  clock.turn({ seconds: 10 })
+  fetchKeys.mockResolvedValue([one, two])
+  expect(await keys.find('two', 'ES256')).toBeDefined()
+  expect(keys.reachable()).toBe(true)
+})
+
 test('keys are believed for 24 hours after the last fetch, then looked for before anything is found', async () => {
   const { keys, clock, fetchKeys } = await start([one])
   fetchKeys.mockRejectedValue(new Error('out of order'))
