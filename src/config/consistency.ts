@@ -1,5 +1,5 @@
 import type { Config } from './schema.ts'
-import { isLoopback } from './values.ts'
+import { isLoopback, unixSocketOf } from './values.ts'
 import { itemsAt, textAt, valueAt } from './written.ts'
 
 /**
@@ -14,8 +14,10 @@ export function contradictionsIn(written: unknown): string[] {
     ...repeated('grants', 'name', itemsAt(written, 'grants')),
     ...repeated('store.sealKeys', 'id', itemsAt(written, 'store', 'sealKeys')),
     ...aboutListeners(written),
+    ...aboutApp(written),
     ...itemsAt(written, 'rules').flatMap(aboutRule),
     ...aboutLooker(written, issuers.length),
+    ...aboutEmbed(written),
     ...aboutRedis(written),
   ]
 }
@@ -36,6 +38,13 @@ function aboutListeners(written: unknown): string[] {
   const listen = textAt(written, 'server', 'listen')
   return listen !== undefined && listen === textAt(written, 'server', 'admin') && !listen.endsWith(':0')
     ? ['server.admin: is the same as server.listen; give it a port that the ingress does not reach']
+    : []
+}
+
+function aboutApp(written: unknown): string[] {
+  return unixSocketOf(textAt(written, 'app', 'url') ?? '') !== undefined &&
+    valueAt(written, 'app', 'caFile') !== undefined
+    ? ['app.caFile: means nothing beside a unix socket, which has no TLS; drop it']
     : []
 }
 
@@ -61,6 +70,22 @@ function aboutLooker(written: unknown, issuers: number): string[] {
     )
   } else if (issuers > 1 && !/\{(issuer|email)\}/.test(id)) {
     problems.push('looker.externalUserId: with several issuers two people could share an id; put {issuer} in it')
+  }
+  return problems
+}
+
+function aboutEmbed(written: unknown): string[] {
+  const embed = valueAt(written, 'looker', 'embed')
+  const problems: string[] = []
+  const renewBefore = valueAt(embed, 'renewBeforeSeconds')
+  const length = valueAt(embed, 'sessionLengthSeconds') ?? 3600
+  if (typeof renewBefore === 'number' && typeof length === 'number' && renewBefore >= length) {
+    problems.push(
+      'looker.embed.renewBeforeSeconds: no session would ever be joined; make it less than sessionLengthSeconds',
+    )
+  }
+  if (valueAt(embed, 'algorithm') !== undefined && valueAt(embed, 'secret') === undefined) {
+    problems.push('looker.embed.algorithm: means nothing without looker.embed.secret; Looker signs then')
   }
   return problems
 }
@@ -135,13 +160,6 @@ export function warningsAbout(config: Config): string[] {
 export function unbuilt(config: Config): string[] {
   const later = 'is not built in this version; remove it to start'
   const found: string[] = []
-  for (const [index, issuer] of config.issuers.entries()) {
-    if (issuer.login !== undefined) found.push(`issuers[${index}].login: browser sign-in ${later}`)
-  }
-  if (config.store.redis?.sentinels !== undefined && config.store.redis.tls) {
-    found.push(`store.redis.tls: TLS to servers behind Sentinels ${later}`)
-  }
-  if (config.session !== undefined) found.push(`session: browser sessions ${later}`)
   for (const [index, grant] of config.grants.entries()) {
     if (grant.operations !== undefined)
       found.push(`grants[${index}].operations: the gateway to the Looker API ${later}`)

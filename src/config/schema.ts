@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   absoluteUrl,
+  appUrl,
   durationSeconds,
   emailPattern,
   hostPort,
@@ -110,6 +111,27 @@ const rule = section({
   ...who,
 })
 
+const embed = section({
+  sessionLengthSeconds: z
+    .int()
+    .min(120)
+    .max(2_592_000)
+    .default(3600)
+    .describe('Looker’s `session_length`: how long an embed session lasts from its beginning.'),
+  renewBeforeSeconds: z
+    .int()
+    .min(0)
+    .default(60)
+    .describe('A session with less left than this is replaced by the next page that acquires one, instead of joined.'),
+  secret: secret
+    .optional()
+    .describe('An embed secret of Looker, to sign embed URLs here; absent: Looker is asked to sign each.'),
+  algorithm: z
+    .enum(['hmac/sha-256', 'hmac/sha-1'])
+    .default('hmac/sha-256')
+    .describe('The algorithm that the embed secret was made for.'),
+})
+
 const looker = section({
   url: absoluteUrl.describe('The base URL of the Looker API, without /api/4.0.'),
   webUrl: absoluteUrl.optional().describe('The URL of Looker’s web pages, where it differs from `url`.'),
@@ -127,6 +149,7 @@ const looker = section({
     .max(256)
     .default(8)
     .describe('Calls with the service credentials at once, per replica.'),
+  embed: embed.prefault({}).describe('Embedding: cookieless sessions and signed URLs.'),
   caFile: z.string().min(1).optional().describe('PEM file of the CA that signed Looker’s certificate.'),
   allowInsecureHttp: z
     .boolean()
@@ -203,7 +226,7 @@ export const schema = section({
   }),
   issuers: z.array(issuer).min(1, 'name at least one issuer').describe('The OIDC issuers whose people may come in.'),
   app: section({
-    url: absoluteUrl.describe('The app beside Sallyport, such as http://127.0.0.1:3000.'),
+    url: appUrl.describe('The app beside Sallyport, such as http://127.0.0.1:3000 or unix:///run/app.sock.'),
     timeoutSeconds: durationSeconds.default(60).describe('The deadline for the first byte of an answer.'),
     caFile: z.string().min(1).optional(),
   })
@@ -229,7 +252,7 @@ export const schema = section({
     idleMinutes: z.number().positive().default(60),
     absoluteHours: z.number().positive().default(12),
   })
-    .optional()
+    .prefault({})
     .describe('Limits of browser sessions.'),
   audit: section({
     file: z.string().min(1).optional().describe('A file for the audit lines, besides standard output.'),

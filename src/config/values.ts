@@ -38,6 +38,30 @@ export const absoluteUrl = z.string().refine(
   { error: 'is not an absolute http(s) URL without user, query and fragment; write it like https://host.example.com' },
 )
 
+/** The longest path that a socket can be bound to on every system that has them. */
+const MAX_SOCKET_PATH = 103
+
+/** The path in `unix:///run/app.sock`, to the letter; undefined for a URL of another scheme. */
+export function unixSocketOf(url: string): string | undefined {
+  return /^unix:\/\/(\/.+)$/s.exec(url)?.[1]
+}
+
+const unixUrl = z.string().refine(
+  text => {
+    const path = unixSocketOf(text)
+    return path !== undefined && path.length <= MAX_SOCKET_PATH && !/[\s?#%]|\/$/.test(path)
+  },
+  {
+    error: `is not the URL of a unix socket of at most ${MAX_SOCKET_PATH} characters; write it like unix:///run/app.sock`,
+  },
+)
+
+/** Where an app listens: on a port, or on a unix socket beside us. */
+export const appUrl = z.string().superRefine((text, context) => {
+  const issue = (text.startsWith('unix:') ? unixUrl : absoluteUrl).safeParse(text).error?.issues[0]
+  if (issue !== undefined) context.addIssue({ code: 'custom', message: issue.message })
+})
+
 export const origin = z.string().refine(text => parseUrl(text)?.origin === text && /^https?:/.test(text), {
   error: ({ input }) => {
     const meant = typeof input === 'string' ? parseUrl(input)?.origin : undefined

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '../audit/event.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Route } from './exchange.ts'
 
 const API_ACTIVITIES: Readonly<Record<string, AuditEvent['activity']>> = {
   GET: 'read',
@@ -10,14 +10,27 @@ const API_ACTIVITIES: Readonly<Record<string, AuditEvent['activity']>> = {
   DELETE: 'delete',
 }
 
+const RESOURCES: Partial<Record<Route, string>> = { app: 'app_path', check: 'app_path' }
+
+/** OCSF puts what begins or ends a person's access under authentication, and all else under API activity. */
+const AUTHENTICATION: Partial<Record<Route, AuditEvent['activity']>> = {
+  token: 'service-ticket',
+  looker_token: 'service-ticket',
+  login: 'logon',
+  callback: 'logon',
+  logout: 'logoff',
+  backchannel_logout: 'logoff',
+}
+
 /** What an exchange has to say to an auditor. Paths are in it; query strings, headers and bodies never are. */
 export function auditEventOf(exchange: Exchange, status: number): AuditEvent {
   const { route, method, target, identity } = exchange
   const path = target?.path ?? ''
-  const isToken = route === 'token' || route === 'looker_token'
+  const activity = AUTHENTICATION[route]
+  const isToken = activity === 'service-ticket'
   return {
-    category: isToken ? 'authentication' : 'api',
-    activity: isToken ? (method === 'DELETE' ? 'logoff' : 'service-ticket') : (API_ACTIVITIES[method] ?? 'other'),
+    category: activity === undefined ? 'api' : 'authentication',
+    activity: isToken && method === 'DELETE' ? 'logoff' : (activity ?? API_ACTIVITIES[method] ?? 'other'),
     time: exchange.time,
     requestId: exchange.requestId,
     identity,
@@ -25,7 +38,7 @@ export function auditEventOf(exchange: Exchange, status: number): AuditEvent {
     operation: `${method} ${path}`,
     resource: isToken
       ? { type: 'looker_token', name: identity?.subject ?? '' }
-      : { type: route === 'app' || route === 'check' ? 'app_path' : 'endpoint', name: path },
+      : { type: RESOURCES[route] ?? 'endpoint', name: path },
     rule: exchange.rule,
     grant: exchange.grant,
     decision: exchange.decision,

@@ -4,7 +4,24 @@ import type { Permit } from '../core/permit.ts'
 import type { Target } from './canonical-path.ts'
 import type { ReadHeaders } from './request-headers.ts'
 
-export type Route = 'app' | 'token' | 'looker_token' | 'session' | 'check' | 'jwks' | 'other'
+export type Route =
+  | 'app'
+  | 'token'
+  | 'looker_token'
+  | 'session'
+  | 'check'
+  | 'jwks'
+  | 'login'
+  | 'callback'
+  | 'logout'
+  | 'backchannel_logout'
+  | 'signed_out'
+  | 'embed_session'
+  | 'embed_tokens'
+  | 'embed_url'
+  | 'client'
+  | 'gateway'
+  | 'other'
 
 /**
  * What is known of one request on its way, and what its audit event and its metrics will say.
@@ -24,6 +41,8 @@ export interface Exchange {
   identity: Identity | undefined
   /** The bearer authenticated here, so it is not for the app. */
   bearerIsOurs: boolean
+  /** The session that the cookie names, where it was the cookie that was looked at. */
+  sessionId: string | undefined
   permit: Permit | undefined
   rule: string | undefined
   grant: string | undefined

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest, onRequestHookHandler } from 'fastify'
 import { type Failure, Refusal, type TokenRejection } from '../core/failure.ts'
 import type { Identity } from '../core/identity.ts'
@@ -6,6 +7,10 @@ import { type Exchange, exchangeOf } from './exchange.ts'
 
 export interface GuardDeps {
   verify(token: string): Identity | Promise<Identity>
+  /** Whose session the cookie names; undefined where it is over. Absent where nobody can sign in. */
+  readonly sessionOf: ((id: string) => Identity | undefined | Promise<Identity | undefined>) | undefined
+  /** Whether a page of this origin may act for the person whose cookie came along. */
+  trustsOrigin(origin: string): boolean
   /** The rule for a request; undefined where none matches. */
   ruleFor(exchange: Exchange): AccessRule | undefined
   /** Refuses where the request could not be audited. */
@@ -13,10 +18,21 @@ export interface GuardDeps {
   observeAuth(
     method: Identity['method'] | 'none' | 'bearer',
     result: 'ok' | 'refused' | 'error',
-    reason: TokenRejection | 'ok' | 'no-credentials' | 'issuer-unavailable' | 'ambiguous',
+    reason: TokenRejection | AuthTrouble,
   ): void
   observeDecision(decision: 'allow' | 'deny', rule: string): void
 }
+
+export type AuthTrouble =
+  | 'ok'
+  | 'no-credentials'
+  | 'session-over'
+  | 'other-origin'
+  | 'issuer-unavailable'
+  | 'store-unavailable'
+  | 'ambiguous'
+
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** The hook in front of every protected route: who is it, may they, and the decision on record. Before any body is read. */
 export function createGuard(deps: GuardDeps): onRequestHookHandler {
@@ -33,22 +49,44 @@ export function createGuard(deps: GuardDeps): onRequestHookHandler {
     exchange.reason = rule?.access === 'public' ? 'public' : 'rule'
   }
 
-  const found = (exchange: Exchange, identity: Identity): Identity => {
-    exchange.bearerIsOurs = true
-    deps.observeAuth(identity.method, 'ok', 'ok')
-    return identity
-  }
-
   const notFound = (error: unknown, rule: AccessRule | undefined): undefined => {
     const failure = error instanceof Refusal ? error.failure : undefined
     if (failure !== undefined) observeFailure(deps, failure)
-    // On a public path a bearer that is not ours may be the app's own.
+    // On a public path a bearer that is not ours may be the app's own, and nobody has to be known.
     if (rule?.access === 'public' && failure !== undefined) return undefined
     throw error
   }
 
+  /** The bearer decides, where there is one; otherwise the session. */
+  const look = (
+    exchange: Exchange,
+    token: string | undefined,
+  ): Identity | undefined | Promise<Identity | undefined> => {
+    if (token !== undefined) return deps.verify(token)
+    const id = exchange.headers?.session
+    if (id === undefined || deps.sessionOf === undefined) {
+      deps.observeAuth('none', 'refused', 'no-credentials')
+      return undefined
+    }
+    exchange.sessionId = id
+    return deps.sessionOf(id)
+  }
+
+  const settle = (exchange: Exchange, raw: IncomingMessage, identity: Identity | undefined): Identity | undefined => {
+    if (exchange.sessionId === undefined) {
+      if (identity === undefined) return undefined
+      exchange.bearerIsOurs = true
+    } else if (identity === undefined) {
+      deps.observeAuth('session', 'refused', 'session-over')
+      return undefined
+    } else if (!mayUseCookie(exchange, raw, deps.trustsOrigin)) {
+      throw new Refusal({ kind: 'other-origin' })
+    }
+    deps.observeAuth(identity.method, 'ok', 'ok')
+    return identity
+  }
+
   return (request, _reply, done) => {
-    let pending: Identity | undefined | Promise<Identity>
     const exchange = exchangeOf(request)
     const rule = deps.ruleFor(exchange)
     deps.ensureAudit()
@@ -58,18 +96,17 @@ export function createGuard(deps: GuardDeps): onRequestHookHandler {
       observeFailure(deps, misplaced)
       throw new Refusal(misplaced)
     }
+    let pending: Identity | undefined | Promise<Identity | undefined>
     try {
-      if (token === undefined) deps.observeAuth('none', 'refused', 'no-credentials')
-      pending = token === undefined ? undefined : deps.verify(token)
+      pending = look(exchange, token)
+      if (!(pending instanceof Promise)) pending = settle(exchange, request.raw, pending)
     } catch (error) {
       pending = notFound(error, rule)
     }
     if (pending instanceof Promise) {
       pending
-        .then(
-          identity => found(exchange, identity),
-          (error: unknown) => notFound(error, rule),
-        )
+        .then(identity => settle(exchange, request.raw, identity))
+        .catch((error: unknown) => notFound(error, rule))
         .then(identity => decide(exchange, rule, identity))
         .then(
           () => done(),
@@ -77,9 +114,23 @@ export function createGuard(deps: GuardDeps): onRequestHookHandler {
         )
       return
     }
-    decide(exchange, rule, pending === undefined ? undefined : found(exchange, pending))
+    decide(exchange, rule, pending)
     done()
   }
+}
+
+/**
+ * A cookie comes along with what any page makes the browser send. So what changes something, or opens a channel for it,
+ * has to come from a page of ours; browsers say so in headers that no page can set.
+ */
+function mayUseCookie(
+  { method }: Exchange,
+  { headers }: IncomingMessage,
+  trusts: (origin: string) => boolean,
+): boolean {
+  if (SAFE_METHODS.has(method) && headers.upgrade === undefined) return true
+  const { origin } = headers
+  return origin === undefined ? headers['sec-fetch-site'] === 'same-origin' : trusts(origin)
 }
 
 function bearerOf({ headers }: Exchange): string | undefined {
@@ -112,6 +163,8 @@ function hasAccessToken(query: string): boolean {
 function observeFailure(deps: GuardDeps, failure: Failure): void {
   if (failure.kind === 'token-rejected') deps.observeAuth('bearer', 'refused', failure.reason)
   else if (failure.kind === 'issuer-unavailable') deps.observeAuth('bearer', 'error', 'issuer-unavailable')
+  else if (failure.kind === 'store-unavailable') deps.observeAuth('session', 'error', 'store-unavailable')
+  else if (failure.kind === 'other-origin') deps.observeAuth('session', 'refused', 'other-origin')
   else deps.observeAuth('bearer', 'refused', 'ambiguous')
 }
 

@@ -2,6 +2,14 @@ import type { Identity } from '../core/identity.ts'
 
 /** The header of the signed identity. */
 export const ASSERTION = 'x-sallyport-assertion'
+/** All that can tell an app who is calling. */
+export const IDENTITY_HEADERS = [
+  'x-forwarded-user',
+  'x-forwarded-email',
+  'x-forwarded-preferred-username',
+  'x-forwarded-groups',
+  ASSERTION,
+]
 
 const known = new WeakMap<Identity, readonly string[]>()
 

@@ -1,4 +1,4 @@
-import type { Failure } from '../core/failure.ts'
+import type { Failure, SignInTrouble } from '../core/failure.ts'
 
 /** RFC 9457, in the terms of the contract: `type` is `urn:sallyport:problem:KIND`. */
 export interface Problem {
@@ -14,6 +14,9 @@ export const PROBLEM_TYPE = 'application/problem+json'
 
 const CHALLENGE = 'www-authenticate'
 const NONE: Readonly<Record<string, string>> = {}
+
+/** Whom the caller's own issuer refuses is forbidden; where the issuer refuses us, the mistake is on this side. */
+const SIGN_IN_STATUS: Partial<Record<SignInTrouble, number>> = { 'access-denied': 403, 'client-refused': 500 }
 
 export const INTERNAL: Problem = {
   kind: 'internal',
@@ -43,16 +46,25 @@ export function problemOf(failure: Failure): Problem {
       return problem('invalid-token', 401, 'Token not accepted', `The token was not accepted: ${failure.detail}.`, {
         [CHALLENGE]: `Bearer error="invalid_token", error_description="${failure.detail.replaceAll(/["\\]/g, "'")}"`,
       })
+    case 'sign-in-failed':
+      return problem('sign-in-failed', SIGN_IN_STATUS[failure.reason] ?? 400, 'Sign-in did not work', failure.detail)
     case 'issuer-unavailable':
       return problem(
         'issuer-unavailable',
         503,
         'Issuer not reachable',
-        'The token could not be verified now, because its issuer cannot be reached; try again.',
+        'Who is calling cannot be told now, because the issuer cannot be reached; try again.',
         retryAfter(failure.retryAfterSeconds),
       )
     case 'forbidden':
       return problem('forbidden', 403, 'Not allowed', 'No rule lets this person do this.')
+    case 'other-origin':
+      return problem(
+        'forbidden',
+        403,
+        'Not allowed',
+        'What a browser session is to change has to come from a page of this origin: Origin or Sec-Fetch-Site did not say so.',
+      )
     case 'check-refused':
       return problem('forbidden', 403, 'Not allowed', `Nothing could be judged: ${failure.detail}.`)
     case 'no-grant':
@@ -62,6 +74,8 @@ export function problemOf(failure: Failure): Problem {
         'No grant',
         'No grant gives this person access to Looker; ask your administrator.',
       )
+    case 'content-not-granted':
+      return problem('forbidden', 403, 'Not allowed', `The grant "${failure.grant}" does not cover the model of this.`)
     case 'claim-missing':
       return problem(
         'no-grant',
@@ -123,6 +137,9 @@ export function problemOf(failure: Failure): Problem {
       )
     case 'too-large':
       return problem('too-large', 413, 'Too large', `The body is larger than ${failure.limitBytes} bytes.`)
+    case 'too-slow':
+      // RFC 9110 §15.5.9: the connection is in the middle of a request and can only be closed.
+      return problem('bad-request', 408, 'Too slow', 'The body did not arrive in time.', { connection: 'close' })
     case 'audit-unavailable':
       return { ...INTERNAL, detail: 'The audit log cannot be written, and nothing passes without it.' }
   }

@@ -1,7 +1,11 @@
 import { Refusal } from '../core/failure.ts'
 
-/** Sallyport's session cookie, over https and over plain loopback. */
-const OWN_COOKIES = new Set(['__Host-sallyport', 'sallyport'])
+/**
+ * Sallyport's cookies: the session's and those of a sign-in under way, over https and over plain loopback, and whatever
+ * could be taken for one of them: browsers compare a prefix without regard to case, and `-`, `_` and `.` are what names of
+ * one cookie in several pieces are made with.
+ */
+const OWN_COOKIE = /^(?:__(?:host|secure|http|host-http)-)?sallyport(?:[-_.].*)?$/is
 
 /** RFC 9110 §7.6.1 and what came before it; `expect` and `content-length` are settled by the two connections themselves. */
 const HOP_BY_HOP = [
@@ -49,19 +53,23 @@ export interface ReadHeaders {
   readonly authorization: string | undefined
   /** Where in `forward` the authorization stands, or -1. */
   readonly authorizationAt: number
+  /** The value of the session cookie. */
+  readonly session: string | undefined
 }
 
 /**
  * @param raw Node's `rawHeaders`.
+ * @param sessionCookie the name of the session cookie; absent where nobody can sign in.
  * @throws {Refusal} `bad-request` for a `Host` that is none, and for two `Host` or two `Authorization` headers, of which
  * each reader takes another.
  */
-export function readHeaders(raw: readonly string[]): ReadHeaders {
+export function readHeaders(raw: readonly string[], sessionCookie?: string): ReadHeaders {
   const forward: string[] = []
   let authorization: string | undefined
   let authorizationAt = -1
   let hosts = 0
   let connection: string | undefined
+  let session: string | undefined
   for (let index = 0; index < raw.length; index += 2) {
     const written = raw[index] as string
     const value = raw[index + 1] as string
@@ -83,6 +91,7 @@ export function readHeaders(raw: readonly string[]): ReadHeaders {
       authorizationAt = forward.length
       forward.push(written, value)
     } else if (treatment === 'cookie') {
+      if (sessionCookie !== undefined) session ??= cookieOf(value, sessionCookie)
       const cookies = withoutOwnCookie(value)
       if (cookies !== '') forward.push(written, cookies)
     } else if (treatment === 'connection') {
@@ -91,7 +100,7 @@ export function readHeaders(raw: readonly string[]): ReadHeaders {
   }
   if (connection !== undefined) dropNamed(forward, connection)
   if (authorizationAt !== -1 && connection !== undefined) authorizationAt = findName(forward, 'authorization')
-  return { forward, authorization, authorizationAt }
+  return { forward, authorization, authorizationAt, session }
 }
 
 /** RFC 9110 §7.6.1: headers that `Connection` names are for this connection alone. */
@@ -112,16 +121,30 @@ function findName(headers: readonly string[], wanted: string): number {
   return -1
 }
 
+/** The value of the first cookie of this name. */
+export function cookieOf(header: string, name: string): string | undefined {
+  if (!header.includes(name)) return undefined
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=')
+    // Nothing but spaces is forgiven: a browser does not guard the prefix of a name that begins with other blanks.
+    if (equals !== -1 && pair.slice(0, equals).replace(/^ +/, '') === name) return pair.slice(equals + 1).trim()
+  }
+  return undefined
+}
+
+const SALLYPORT = /sallyport/i
+
 function withoutOwnCookie(header: string): string {
-  if (!header.includes('sallyport')) return header
+  if (!SALLYPORT.test(header)) return header
   return header
     .split(';')
-    .filter(pair => !OWN_COOKIES.has(pair.split('=', 1)[0]?.trim() ?? ''))
+    .filter(pair => !isOwnCookie(pair))
     .join(';')
     .trim()
 }
 
-const RESPONSE_DROP = new Set([...HOP_BY_HOP, 'connection'])
+/** What concerns the upstream's connection alone, and the request id, which is ours to say. */
+const RESPONSE_DROP = new Set([...HOP_BY_HOP, 'connection', 'x-request-id'])
 
 /**
  * An upstream's headers as they may go on to the client: name, value, name, value.
@@ -147,7 +170,12 @@ export function responseHeaders(
   return out
 }
 
-/** An app that sets our cookie would choose somebody's session. */
-function isOwnCookie(setCookie: string): boolean {
-  return OWN_COOKIES.has(setCookie.split('=', 1)[0]?.trim() ?? '')
+/**
+ * Whether a cookie, as it is set or sent, is ours or would come back as ours: an app that sets our cookie chooses somebody's
+ * session. A browser keeps `=sallyport=x` as a cookie without a name and sends it as `sallyport=x`.
+ */
+function isOwnCookie(cookie: string): boolean {
+  if (!SALLYPORT.test(cookie)) return false
+  const pair = cookie.split(';', 1)[0]?.replace(/^[\s=]+/, '') ?? ''
+  return OWN_COOKIE.test(pair.split('=', 1)[0]?.trim() ?? '')
 }

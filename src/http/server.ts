@@ -6,42 +6,44 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from '../core/clock.ts'
 import { Refusal } from '../core/failure.ts'
 import { readTarget } from './canonical-path.ts'
-import type { ClientAddress } from './client-address.ts'
-import { type Exchange, exchangeDecorator, exchangeOf } from './exchange.ts'
-import { createGuard, type GuardDeps } from './guard.ts'
+import { type Exchange, exchangeDecorator, exchangeOf, type Route } from './exchange.ts'
+import { createGuard } from './guard.ts'
+import { type OwnEndpointsOptions, ownEndpoints, ownRoutes } from './own-endpoints.ts'
 import { INTERNAL, PROBLEM_TYPE, type Problem, problemOf, renderProblem } from './problem.ts'
+import { dropRest, limitedForm, statesBody } from './request-body.ts'
 import { readHeaders } from './request-headers.ts'
 import { type AppRouteOptions, appRoute } from './routes/app.ts'
-import { checkRoute, judgeForwarded } from './routes/check.ts'
-import { jwksRoute } from './routes/jwks.ts'
-import { type LookerTokenOptions, lookerTokenRoute } from './routes/looker-token.ts'
-import { type SessionOptions, sessionRoute } from './routes/session.ts'
-import { type TokenExchangeOptions, tokenExchangeRoute } from './routes/token-exchange.ts'
+import { asksForWebSocket, routeUpgrades } from './websocket.ts'
 
 /** The caller went away before there was an answer; no client ever sees it. The number is the one nginx made usual. */
 const CLIENT_GONE = 499
 /** Bodies of Sallyport's own endpoints are short forms. */
 const MAX_OWN_BODY_BYTES = 65_536
 const MAX_HEADER_BYTES = 32_768
-const HEADERS_TIMEOUT_MILLISECONDS = 15_000
-/** Longer than the idle time-outs of the usual load balancers, so that they are the ones who close. */
-const KEEP_ALIVE_MILLISECONDS = 75_000
 
-export interface ProxyServerOptions {
+/** What a client may ask of our patience, in milliseconds. */
+export interface Patience {
+  /** From its first byte, or from the connection, to the end of the headers. */
+  readonly headers: number
+  /** Between two pieces of a body, its own or one that it does not read. */
+  readonly body: number
+  /** For the whole of a form to one of Sallyport's own endpoints. */
+  readonly form: number
+  /** Between two requests. Longer than the idle time-outs of the usual load balancers, so that they are the ones who close. */
+  readonly keepAlive: number
+  /** How often connections are looked through for late headers. */
+  readonly check: number
+}
+const PATIENCE: Patience = { headers: 15_000, body: 60_000, form: 15_000, keepAlive: 75_000, check: 5000 }
+
+export interface ProxyServerOptions extends OwnEndpointsOptions {
   readonly prefix: string
   readonly corsOrigins: readonly string[]
   readonly clock: Clock
-  readonly clientAddress: ClientAddress
-  readonly app: Omit<AppRouteOptions, 'options' | 'report' | 'assert'> | undefined
-  /** Says to an app who is calling, signed; undefined while there is no key to sign with. */
-  readonly assertion: { assert: AppRouteOptions['assert']; publicKeys(): unknown }
-  readonly guard: Omit<GuardDeps, 'ruleFor'> & {
-    /** The rule for a path of the app. */
-    appRule: GuardDeps['ruleFor']
-  }
-  readonly tokenExchange: TokenExchangeOptions
-  readonly lookerToken: LookerTokenOptions
-  readonly session: SessionOptions
+  readonly app:
+    | Omit<AppRouteOptions, 'options' | 'report' | 'assert' | 'clientAddress' | 'idleMilliseconds' | 'stopping'>
+    | undefined
+  readonly patience?: Patience
   /** Called once for each request. */
   onBegin(): void
   /** Called once for each request, when its answer has ended or its caller has gone. */
@@ -51,22 +53,23 @@ export interface ProxyServerOptions {
   stopping(): boolean
 }
 
-const OWN_ENDPOINT = { name: 'endpoint', access: 'authenticated', admits: () => true } as const
-
 /** The listener that the ingress points at. */
 export async function createProxyServer(options: ProxyServerOptions): Promise<FastifyInstance> {
-  const { prefix } = options
+  const { prefix, patience = PATIENCE } = options
+  const sessionCookie = options.signIn?.cookies.session
   const server = Fastify({
     logger: false,
     return503OnClosing: false,
     bodyLimit: MAX_OWN_BODY_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MILLISECONDS,
+    keepAliveTimeout: patience.keepAlive,
     requestTimeout: 0,
     // A missing Host is refused below: Node's own answer is no problem document.
     http: {
       maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MILLISECONDS,
+      headersTimeout: patience.headers,
+      connectionsCheckingInterval: patience.check,
       requireHostHeader: false,
+      shouldUpgradeCallback: asksForWebSocket,
     },
     // The query is never parsed on the way through; who needs it reads it from the target.
     routerOptions: { querystringParser: () => ({}), maxParamLength: 8192 },
@@ -79,17 +82,20 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     },
   })
   server.decorateRequest(exchangeDecorator.key, null)
+  routeUpgrades(server)
+  // A connection is told to close when its answer goes out: the request may have begun before the stop.
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    if (options.stopping()) reply.raw.shouldKeepAlive = false
+    done()
+  })
 
-  const routes = new Map<string, Exchange['route']>([
-    [`${prefix}/token`, 'token'],
-    [`${prefix}/looker/token`, 'looker_token'],
-    [`${prefix}/session`, 'session'],
-    [`${prefix}/check`, 'check'],
-    [`${prefix}/jwks.json`, 'jwks'],
-  ])
-  const routeOf = (path: string): Exchange['route'] =>
-    routes.get(path) ??
-    (options.app === undefined || path === prefix || path.startsWith(`${prefix}/`) ? 'other' : 'app')
+  const ownRoute = ownRoutes(options)
+  const routeOf = (path: string): Route => {
+    if (path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/')) {
+      return ownRoute(path.slice(prefix.length))
+    }
+    return options.app === undefined ? 'other' : 'app'
+  }
 
   const createExchange = (request: FastifyRequest, reply: FastifyReply): Exchange => {
     const exchange: Exchange = {
@@ -103,6 +109,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       headers: undefined,
       identity: undefined,
       bearerIsOurs: false,
+      sessionId: undefined,
       permit: undefined,
       rule: undefined,
       grant: undefined,
@@ -116,14 +123,28 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     options.onBegin()
     reply.raw.on('close', () => {
       exchange.onClosed?.()
+      dropRest(request.raw)
       options.onEnd(exchange, reply.raw.headersSent ? reply.raw.statusCode : CLIENT_GONE)
     })
-    if (options.stopping()) reply.raw.shouldKeepAlive = false
     return exchange
   }
 
   const answer = (error: unknown, exchange: Exchange, reply: FastifyReply): void => {
     const failure = error instanceof Refusal ? error.failure : undefined
+    if (
+      failure?.kind === 'no-credentials' &&
+      options.signIn !== undefined &&
+      isNavigation(reply.request.raw, exchange)
+    ) {
+      exchange.decision = 'denied'
+      exchange.reason = failure.kind
+      const query = new URLSearchParams({ return_to: reply.request.raw.url ?? '/' })
+      reply
+        .code(302)
+        .headers({ location: `${prefix}/login?${query.toString()}`, 'cache-control': 'no-store' })
+        .send()
+      return
+    }
     const problem = failure === undefined ? (problemOfFramework(error) ?? INTERNAL) : problemOf(failure)
     exchange.decision = problem.status >= 500 ? 'failed' : 'denied'
     exchange.reason = failure?.kind === 'token-rejected' ? failure.reason : (failure?.kind ?? problem.kind)
@@ -147,7 +168,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     exchange.route = routeOf(exchange.target.path)
     refuseMissingHost(request.raw)
     refuseOddFraming(request.raw)
-    exchange.headers = readHeaders(request.raw.rawHeaders)
+    exchange.headers = readHeaders(request.raw.rawHeaders, sessionCookie)
     done()
   })
 
@@ -165,38 +186,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     })
   }
 
-  await server.register(
-    async own => {
-      own.removeAllContentTypeParsers()
-      own.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
-        done(null, new URLSearchParams(body as string))
-      })
-      // Read, bounded, and of no use: what an endpoint makes of a body that is not a form is its own to say.
-      own.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined))
-
-      await own.register(open => tokenExchangeRoute(open, options.tokenExchange))
-      await jwksRoute(own, options.assertion)
-      await own.register(async checked => {
-        const { isTrusted } = options.clientAddress
-        checked.addHook('onRequest', judgeForwarded(isTrusted))
-        checked.addHook('onRequest', createGuard({ ...options.guard, ruleFor: options.guard.appRule }))
-        await checkRoute(checked, options.assertion)
-      })
-      await own.register(async guarded => {
-        guarded.addHook('onRequest', createGuard({ ...options.guard, ruleFor: () => OWN_ENDPOINT }))
-        await lookerTokenRoute(guarded, options.lookerToken)
-        await sessionRoute(guarded, options.session)
-      })
-      otherMethods(own, '/token', ['POST'])
-      otherMethods(own, '/looker/token', ['POST', 'DELETE'])
-      otherMethods(own, '/session', ['GET', 'HEAD'])
-      otherMethods(own, '/jwks.json', ['GET', 'HEAD'])
-      // The prefix is ours: what is not there is not the app's either.
-      own.all('/*', notFound)
-      own.all('/', notFound)
-    },
-    { prefix },
-  )
+  await server.register(own => ownEndpoints(own, options, patience.form), { prefix })
 
   const { app } = options
   if (app !== undefined) {
@@ -212,6 +202,9 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       })
       await appRoute(scope, {
         ...app,
+        clientAddress: options.clientAddress,
+        idleMilliseconds: patience.body,
+        stopping: options.stopping,
         options: options.corsOrigins.length === 0,
         report: options.report,
         assert: options.assertion.assert,
@@ -221,27 +214,18 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
   return server
 }
 
+/** Whether a person would see the answer as a page. What a page fetches, and what an ingress asks, gets a plain 401. */
+function isNavigation({ method, headers }: IncomingMessage, { route }: Exchange): boolean {
+  if (method !== 'GET' || route === 'check' || headers.accept?.includes('text/html') !== true) return false
+  const { 'sec-fetch-mode': mode, 'sec-fetch-dest': dest } = headers
+  return (mode === undefined || mode === 'navigate') && (dest === undefined || dest === 'document')
+}
+
 /** Where CORS is ours every OPTIONS is; @fastify/cors would refuse this one in plain text. */
 function refuseOtherOptions({ method, headers }: IncomingMessage): void {
   if (method !== 'OPTIONS') return
   if (headers.origin !== undefined && headers['access-control-request-method'] !== undefined) return
   throw new Refusal({ kind: 'bad-request', detail: 'OPTIONS is answered to CORS preflights only' })
-}
-
-function notFound(): never {
-  throw new Refusal({ kind: 'not-found' })
-}
-
-const ALL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
-
-function otherMethods(scope: FastifyInstance, url: string, allowed: readonly string[]): void {
-  scope.route({
-    url,
-    method: ALL_METHODS.filter(method => !allowed.includes(method) && !(method === 'HEAD' && allowed.includes('GET'))),
-    handler: () => {
-      throw new Refusal({ kind: 'method-not-allowed', allow: allowed.join(', ') })
-    },
-  })
 }
 
 const REQUEST_ID = /^[\w-]{8,64}$/

@@ -1,11 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Transform } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Refusal } from '../core/failure.ts'
+import { limitedBody, statesBody } from './request-body.ts'
 import { responseHeaders } from './request-headers.ts'
-
-/** How long a body that nobody wants any more is still read: a client that is cut off while it sends may miss the answer. */
-const LINGER_MILLISECONDS = 5000
 
 export interface StreamOptions {
   readonly dispatcher: Dispatcher
@@ -14,16 +12,26 @@ export interface StreamOptions {
   readonly headers: string[]
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** The answer's; it takes the place of one that the upstream gives. */
+  readonly requestId: string
   /** Headers (lower case) of ours that replace the upstream's, and the values to send. */
   readonly own: Readonly<Record<string, string>> | undefined
   readonly maxBodyBytes: number | undefined
+  /** How long a client may keep us waiting for a piece of its body, or with a piece of the answer. */
+  readonly idleMilliseconds: number
+  /** Whether the connection is to end with this answer. */
+  readonly stopping: () => boolean
   /** Called once, before anything is written to the response, or when there is nobody left to write to. */
   readonly takeOver: () => void
   /** Takes what is to be called when the response has closed, whether its end was sent or its reader went away. */
   readonly onClosed: (listener: () => void) => void
   /** Hears why an answer that had begun was cut short by the upstream. */
   readonly onCut: (refusal: Refusal) => void
+  /** Asks for a WebSocket, and takes it over where the upstream agrees; undefined for a plain request. */
+  readonly onWebSocket: ((upstream: Duplex, headers: Answered, done: (refusal?: Refusal) => void) => void) | undefined
 }
+
+export type Answered = Readonly<Record<string, string | string[] | undefined>>
 
 /**
  * Sends a request on and its answer back, both as they stream. `done` is called once: when the answer has ended, or with
@@ -32,102 +40,97 @@ export interface StreamOptions {
  * @throws {Refusal} `too-large` where the length that is stated is.
  */
 export function streamExchange(options: StreamOptions, done: (refusal?: Refusal) => void): void {
-  const { request, response, own } = options
+  const { request, response, own, onWebSocket } = options
   let controller: Dispatcher.DispatchController | undefined
   let flowing = false
+  let stalled = false
+  let patience: NodeJS.Timeout | undefined
 
   const hasBody = statesBody(request)
   options.onClosed(() => {
+    clearTimeout(patience)
     if (!response.writableFinished) controller?.abort(new Error('the client went away'))
-    else if (hasBody && !request.readableEnded) dropRest(request)
   })
+  const handler: Dispatcher.DispatchHandler = {
+    onRequestStart(started) {
+      controller = started
+      if (response.destroyed) started.abort(new Error('the client went away'))
+    },
+    onResponseStart(_started, status, answered, statusText) {
+      // Interim answers (1xx) concern the connection to the upstream.
+      if (status < 200) return
+      options.takeOver()
+      // What an answer varies by is the app's to say too; the rest of ours takes the place of the app's.
+      const setByUs = own === undefined ? undefined : new Set(Object.keys(own).filter(name => name !== 'vary'))
+      const headers = responseHeaders(answered, setByUs)
+      headers.push('x-request-id', options.requestId)
+      if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
+      if (options.stopping()) response.shouldKeepAlive = false
+      response.writeHead(status, statusText ?? '', headers)
+      // An event stream, which has no length, opens before its first event; but a head whose body is at hand goes out
+      // with it, in one write.
+      if (answered['content-length'] === undefined) {
+        process.nextTick(() => {
+          if (!flowing) response.flushHeaders()
+        })
+      }
+    },
+    onResponseData(started, chunk) {
+      flowing = true
+      if (response.write(chunk)) return
+      started.pause()
+      stalled = true
+      // Whoever asks for much and reads nothing would keep a connection of the app's for as long as they like.
+      if (patience !== undefined) patience.refresh()
+      else patience = setTimeout(() => stalled && response.destroy(), options.idleMilliseconds)
+      response.once('drain', () => {
+        stalled = false
+        started.resume()
+      })
+    },
+    onResponseEnd() {
+      flowing = true
+      response.end()
+      done()
+    },
+    onResponseError(_controller, error) {
+      const refusal = error instanceof Refusal ? error : failureOf(error)
+      if (response.headersSent || response.destroyed) {
+        if (!response.headersSent) options.takeOver()
+        else if (!response.destroyed) options.onCut(refusal)
+        response.destroy()
+        done()
+        return
+      }
+      done(refusal)
+    },
+  }
+  if (onWebSocket !== undefined) {
+    handler.onRequestUpgrade = (_controller, _status, answered, upstream) => {
+      // What has become a socket is no call that could be cancelled.
+      controller = undefined
+      onWebSocket(upstream, answered, done)
+    }
+  }
   options.dispatcher.dispatch(
     {
       method: options.method,
       path: options.path,
       headers: options.headers,
-      body: hasBody ? bodyOf(request, options.maxBodyBytes ?? Number.POSITIVE_INFINITY) : null,
+      body: hasBody
+        ? limitedBody(
+            request,
+            {
+              bytes: options.maxBodyBytes ?? Number.POSITIVE_INFINITY,
+              idleMilliseconds: options.idleMilliseconds,
+            },
+            () => response.headersSent,
+          )
+        : null,
+      upgrade: onWebSocket === undefined ? null : 'websocket',
     },
-    {
-      onRequestStart(started) {
-        controller = started
-        if (response.destroyed) started.abort(new Error('the client went away'))
-      },
-      onResponseStart(_started, status, answered, statusText) {
-        // Interim answers (1xx) concern the connection to the upstream.
-        if (status < 200) return
-        options.takeOver()
-        // What an answer varies by is the app's to say too; the rest of ours takes the place of the app's.
-        const setByUs = own === undefined ? undefined : new Set(Object.keys(own).filter(name => name !== 'vary'))
-        const headers = responseHeaders(answered, setByUs)
-        if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
-        response.writeHead(status, statusText ?? '', headers)
-        // An event stream, which has no length, opens before its first event; but a head whose body is at hand goes out
-        // with it, in one write.
-        if (answered['content-length'] === undefined) {
-          process.nextTick(() => {
-            if (!flowing) response.flushHeaders()
-          })
-        }
-      },
-      onResponseData(started, chunk) {
-        flowing = true
-        if (response.write(chunk)) return
-        started.pause()
-        response.once('drain', () => started.resume())
-      },
-      onResponseEnd() {
-        flowing = true
-        response.end()
-        done()
-      },
-      onResponseError(_controller, error) {
-        const refusal = error instanceof Refusal ? error : failureOf(error)
-        if (response.headersSent || response.destroyed) {
-          if (!response.headersSent) options.takeOver()
-          else if (!response.destroyed) options.onCut(refusal)
-          response.destroy()
-          done()
-          return
-        }
-        done(refusal)
-      },
-    },
+    handler,
   )
-}
-
-/** RFC 9112 §6.3: a request has a body exactly where one of these headers says so. */
-function statesBody(request: IncomingMessage): boolean {
-  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
-  return (length !== undefined && length !== '0') || encoding !== undefined
-}
-
-/**
- * The body as a stream of its own: undici destroys that of a call that fails, and with the request itself the connection
- * would stall, half read.
- * @throws {Refusal} `too-large` where the length that is stated is.
- */
-function bodyOf(request: IncomingMessage, limitBytes: number): Transform {
-  const tooLarge = new Refusal({ kind: 'too-large', limitBytes })
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge
-  let size = 0
-  return request.pipe(
-    new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        size += chunk.length
-        if (size > limitBytes) done(tooLarge)
-        else done(null, chunk)
-      },
-    }),
-  )
-}
-
-/** The next request on the connection is behind what is left of this one. */
-function dropRest(request: IncomingMessage): void {
-  request.unpipe().resume()
-  setTimeout(() => {
-    if (!request.readableEnded) request.socket.destroy()
-  }, LINGER_MILLISECONDS).unref()
 }
 
 function failureOf(error: Error): Refusal {

@@ -13,9 +13,19 @@ const STATUS_TEXT = Array.from({ length: 600 }, (_, code) => String(code))
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-export type Route = 'app' | 'token' | 'looker_token' | 'session' | 'check' | 'jwks' | 'other'
-type AuthMethod = 'jwt' | 'introspection' | 'none' | 'bearer'
-type AuthReason = TokenRejection | 'ok' | 'no-credentials' | 'issuer-unavailable' | 'ambiguous'
+/** An endpoint of ours, or the app; `http` says which there are. */
+export type Route = string
+type AuthMethod = 'jwt' | 'introspection' | 'session' | 'none' | 'bearer'
+type AuthReason =
+  | TokenRejection
+  | 'ok'
+  | 'no-credentials'
+  | 'session-over'
+  | 'other-origin'
+  | 'issuer-unavailable'
+  | 'store-unavailable'
+  | 'ambiguous'
+type SessionEvent = 'started' | 'ended' | 'expired' | 'refreshed' | 'refresh_failed'
 
 /**
  * Every metric there is. Labels are from closed sets, never a person, a path, a token or an id. What runs for every
@@ -33,6 +43,7 @@ export interface Metrics {
   upstreamError(upstream: 'app' | 'looker' | 'issuer', reason: string): void
   store(command: string, seconds: number): void
   jwksFetched(issuer: string, seconds: number): void
+  session(event: SessionEvent): void
   audit(result: 'written' | 'failed' | 'dropped', count: number): void
   /** The page of `/metrics`, in OpenMetrics where the caller accepts it. */
   render(openMetrics: boolean): Promise<{ type: string; body: string }>
@@ -82,6 +93,7 @@ export function createMetrics(options: {
   const upstreamErrors = counter('upstream_errors_total', 'Calls that got no answer.', ['upstream', 'reason'])
   const store = histogram('store_command_duration_seconds', 'Time of Redis commands.', STORE_BUCKETS, ['command'])
   const jwks = gauge('jwks_last_success_timestamp_seconds', 'When an issuer’s keys were last fetched.', ['issuer'])
+  const sessions = counter('sessions_total', 'What became of browser sessions.', ['event'])
   const audited = counter('audit_events_total', 'Audit events.', ['result'])
   gauge('build_info', 'The running version.', ['version']).set({ version: options.version }, 1)
 
@@ -90,6 +102,7 @@ export function createMetrics(options: {
     for (const decision of ['allow', 'deny']) decisions.inc({ decision, rule }, 0)
   }
   for (const result of ['written', 'failed', 'dropped']) audited.inc({ result }, 0)
+  for (const event of ['started', 'ended', 'expired', 'refreshed', 'refresh_failed']) sessions.inc({ event }, 0)
   for (const result of ['hit', 'miss', 'stale']) {
     for (const tier of ['memory', 'redis']) cache.inc({ tier, result }, 0)
   }
@@ -142,6 +155,7 @@ export function createMetrics(options: {
     upstreamError: (upstream, reason) => upstreamErrors.inc({ upstream, reason }),
     store: (command, seconds) => store.observe({ command }, seconds),
     jwksFetched: (issuer, seconds) => jwks.set({ issuer }, seconds),
+    session: event => sessions.inc({ event }),
     audit: (result, count) => audited.inc({ result }, count),
     async render(asOpenMetrics) {
       tallies.flush()

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts'
+import { createClientAddress } from '../../src/http/client-address.ts'
 import { createProxyServer } from '../../src/http/server.ts'
 import { expectNothingInternal, expectProblem } from '../support/problem.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
@@ -61,7 +62,7 @@ test('case 84: a mistake of ours is 500 internal, and only the log says what it 
     prefix: '/sallyport',
     corsOrigins: [],
     clock: systemClock,
-    clientAddress: { isTrusted: () => false, of: () => '127.0.0.1' },
+    clientAddress: createClientAddress([]),
     assertion: { assert: () => undefined, publicKeys: () => ({ keys: [] }) },
     app: undefined,
     guard: {
@@ -71,6 +72,8 @@ test('case 84: a mistake of ours is 500 internal, and only the log says what it 
       appRule: () => undefined,
       ensureAudit() {},
       observeAuth() {},
+      sessionOf: undefined,
+      trustsOrigin: () => false,
       observeDecision() {},
     },
     // No request of this test gets as far as these.

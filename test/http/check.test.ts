@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { rawRequest, sendRaw } from '../support/raw-http.ts'
 import { type Sidecar, startWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -58,6 +59,64 @@ test('without an identity it is 401, and 200 without identity headers on a publi
   const open = await ask('GET', '/assets/logo.svg')
   expect(open.status).toBe(200)
   expect(open.headers.get('x-forwarded-user')).toBeNull()
+})
+
+describe('Envoy asks with the request’s own method and puts our path before its path', () => {
+  const askAs = (method: string, uri: string, headers: Record<string, string> = {}): Promise<Response> =>
+    sidecar.fetch(`/sallyport/check${uri}`, { method, headers: { authorization: `Bearer ${vic}`, ...headers } })
+
+  test.for([
+    ['what anybody with an identity may', 'GET', '/reports/1?page=2', 200],
+    ['a method that no rule has', 'DELETE', '/reports/1', 403],
+    ['a person whom the rule does not admit', 'GET', '/admin/users', 403],
+    ['Sallyport’s own path, which is no rule’s', 'POST', '/sallyport/looker/token', 403],
+    ['the root', 'GET', '/', 200],
+  ] as const)('%s', async ([, method, uri, status]) => {
+    expect((await askAs(method, uri)).status).toBe(status)
+  })
+
+  test('a path that could be read in two ways is refused', async () => {
+    for (const uri of ['/assets/..%2fadmin', '/assets/%2e%2e/admin', '//admin', '/x;/admin']) {
+      const { status } = await sendRaw(
+        sidecar.url,
+        rawRequest(`GET /sallyport/check${uri}`, ['Host: app', `Authorization: Bearer ${vic}`]),
+      )
+      expect([uri, status]).toEqual([uri, 400])
+    }
+  })
+
+  test('headers of the client that name another request are not asked', async () => {
+    const headers = { 'x-forwarded-method': 'GET', 'x-forwarded-uri': '/assets/logo.svg' }
+    expect((await askAs('GET', '/admin/users', headers)).status).toBe(403)
+  })
+
+  test('is told to drop the client’s copies of what is not said, and the bearer', async () => {
+    const known = await askAs('GET', '/reports/1')
+    expect(known.headers.get('x-forwarded-user')).toBe('vic')
+    expect(known.headers.get('x-envoy-auth-headers-to-remove')).toBe('authorization')
+    const unknown = await askAs('GET', '/assets/logo.svg', { authorization: 'Bearer of-the-app' })
+    expect(unknown.headers.get('x-envoy-auth-headers-to-remove')?.split(',')).toEqual([
+      'x-forwarded-user',
+      'x-forwarded-email',
+      'x-forwarded-preferred-username',
+      'x-forwarded-groups',
+      'x-sallyport-assertion',
+    ])
+  })
+
+  test('a peer that is not a trusted proxy is refused', async () => {
+    const closed = await world.sidecar({ rules: RULES })
+    const answer = await closed.fetch('/sallyport/check/assets/logo.svg')
+    expect(answer.status).toBe(403)
+  })
+
+  test('is audited and counted as the request that was asked about', async () => {
+    await askAs('GET', '/admin/asked-by-envoy')
+    await expect
+      .poll(() => sidecar.audit.find(line => JSON.stringify(line).includes('asked-by-envoy')))
+      .toMatchObject({ api: { operation: 'GET /admin/asked-by-envoy' }, unmapped: { rule: 'rules[1]' } })
+    expect(await sidecar.metrics()).toMatch(/sallyport_http_requests_total\{route="check",method="GET",code="403"\}/)
+  })
 })
 
 test('a peer that is not a trusted proxy is refused, whatever it says', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { PassThrough } from 'node:stream'
 import { inject } from 'vitest'
 import { stringify } from 'yaml'
+import { CREDENTIALS, type WebClientOptions } from '../../demo/issuer/clients.ts'
 import { type DemoIssuer, type DemoIssuerOptions, startIssuer } from '../../demo/issuer/issuer.ts'
 import {
   type EmulatedLooker,
@@ -13,6 +14,7 @@ import { createSallyport, type Sallyport } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { freePort } from './redis-server.ts'
 
 /** Two seal keys for tests; real ones come from a secret. */
 export const SEAL_KEYS = {
@@ -61,10 +63,11 @@ export interface Sidecar {
 /** A sidecar in this process, on ports of its own. Waits for the issuers' keys unless told not to. */
 export async function startSidecar(
   written: Written,
-  options: { env?: Record<string, string>; clock?: Clock; awaitReady?: boolean } = {},
+  options: { env?: Record<string, string>; clock?: Clock; awaitReady?: boolean; port?: number } = {},
 ): Promise<Sidecar> {
   const { config, secrets } = parseConfig(stringify(written), {
     LOOKER_SECRET: 'looker-secret',
+    WEB_SECRET: CREDENTIALS.web.clientSecret,
     ...SEAL_KEYS,
     ...options.env,
   })
@@ -81,7 +84,7 @@ export async function startSidecar(
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   })
   const adminUrl = await sallyport.admin.listen({ host: '127.0.0.1', port: 0 })
-  const url = await sallyport.proxy.listen({ host: '127.0.0.1', port: 0 })
+  const url = await sallyport.proxy.listen({ host: '127.0.0.1', port: options.port ?? 0 })
   if (options.awaitReady !== false) await sallyport.ready
   const prefix = config.server.prefix
   let closed: Promise<void> | undefined
@@ -120,6 +123,8 @@ export interface World {
   /** The configuration that fits this world; sections given replace whole sections. */
   written(sections?: Written): Written
   sidecar(sections?: Written, options?: Parameters<typeof startSidecar>[1]): Promise<Sidecar>
+  /** One that people sign in at with their browser; its `url` is the `publicUrl`, and the issuer has been told of it. */
+  loginSidecar(sections?: Written, options?: Parameters<typeof startSidecar>[1]): Promise<Sidecar>
   /** Ends everything that was started through this world. */
   close(): Promise<void>
 }
@@ -142,20 +147,41 @@ export async function startWorld(
     grants: GRANTS,
     ...sections,
   })
+  const sidecar: World['sidecar'] = async (sections, sidecarOptions) => {
+    const started = await startSidecar(written(sections), sidecarOptions)
+    sidecars.push(started)
+    return started
+  }
   return {
     issuer,
     looker,
     app,
     written,
-    async sidecar(sections, sidecarOptions) {
-      const sidecar = await startSidecar(written(sections), sidecarOptions)
-      sidecars.push(sidecar)
-      return sidecar
+    sidecar,
+    async loginSidecar(sections, sidecarOptions) {
+      const port = await freePort()
+      const publicUrl = `http://127.0.0.1:${port}`
+      issuer.setWebClient(webClientOf(publicUrl))
+      const server = { publicUrl, listen: `127.0.0.1:${port}`, admin: '127.0.0.1:0', drainSeconds: 1 }
+      const issuers = [{ name: 'corp', issuer: issuer.issuer, audiences: ['sallyport'], login: LOGIN }]
+      return sidecar({ server, issuers, ...sections }, { ...sidecarOptions, port })
     },
     async close() {
       await Promise.all(sidecars.map(sidecar => sidecar.close()))
       await Promise.all([issuer.close(), looker.close(), app.close()])
     },
+  }
+}
+
+/** The `login` of an issuer, as the demo's issuer knows the client. */
+export const LOGIN = { clientId: CREDENTIALS.web.clientId, clientSecret: { fromEnv: 'WEB_SECRET' } }
+
+/** What an issuer has to know of the client at this `publicUrl`. */
+export function webClientOf(publicUrl: string): WebClientOptions {
+  return {
+    redirectUris: [`${publicUrl}/sallyport/callback`],
+    postLogoutRedirectUris: [`${publicUrl}/sallyport/signed-out`],
+    backchannelLogoutUri: `${publicUrl}/sallyport/backchannel-logout`,
   }
 }
 

@@ -2,30 +2,43 @@ import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import type { Identity } from '../../core/identity.ts'
+import type { ClientAddress } from '../client-address.ts'
 import { type Exchange, exchangeOf, permitOf } from '../exchange.ts'
 import { ASSERTION, identityHeaders } from '../identity-headers.ts'
-import { streamExchange } from '../stream.ts'
+import { responseHeaders } from '../request-headers.ts'
+import { type StreamOptions, streamExchange } from '../stream.ts'
+import { GOING_AWAY, isUpgrade, joinWebSocket, NO_LONGER_ALLOWED, readWebSocketKey } from '../websocket.ts'
 
 export interface AppRouteOptions {
-  /** Origin, and a path that is put before every request's. */
+  /** Origin, and a path that is put before every request's; or `unix:///path` of a socket. */
   readonly url: string
   readonly dispatcher: Dispatcher
   readonly publicUrl: string
   readonly maxBodyBytes: number | undefined
+  readonly clientAddress: ClientAddress
+  readonly idleMilliseconds: number
   /** The identity as a short signed JWT; undefined while there is no key to sign with. */
   assert(identity: Identity): string | undefined | Promise<string | undefined>
   /** Whether OPTIONS is the app's: where Sallyport answers CORS preflights it is not. */
   readonly options: boolean
   /** Logs what the caller is not told. */
   report(exchange: Exchange, error: unknown): void
+  /** Calls `ended` when whoever opened a WebSocket may not have it any more. Returns what stops watching. */
+  watch(exchange: Exchange, ended: () => void): () => void
+  /** Calls the listener when the process is to stop. Returns what takes it back. */
+  onStopping(listener: () => void): () => void
+  stopping(): boolean
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
-/** Everything that is not Sallyport's own goes to the app. @fastify/http-proxy routes; the bytes are moved by `stream.ts`. */
+/**
+ * Everything that is not Sallyport's own goes to the app. @fastify/http-proxy routes; the bytes are moved by `stream.ts` and
+ * `websocket.ts`.
+ */
 export async function appRoute(scope: FastifyInstance, options: AppRouteOptions): Promise<void> {
   const base = new URL(options.url)
-  const basePath = base.pathname.replace(/\/$/, '')
+  const basePath = base.protocol === 'unix:' ? '' : base.pathname.replace(/\/$/, '')
   const seen = new URL(options.publicUrl)
   const forwardedProto = seen.protocol.slice(0, -1)
 
@@ -43,11 +56,12 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
     if (bearerIsOurs && authorizationAt !== -1) forward.splice(authorizationAt, 2)
     if (identity !== undefined) forward.push(...identityHeaders(identity))
     if (assertion !== undefined) forward.push(ASSERTION, assertion)
+    const { raw } = request
     forward.push(
       'x-request-id',
       exchange.requestId,
       'x-forwarded-for',
-      exchange.sourceIp,
+      options.clientAddress.chain(raw.socket.remoteAddress, raw.headers['x-forwarded-for']),
       'x-forwarded-proto',
       forwardedProto,
       'x-forwarded-host',
@@ -60,10 +74,13 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
         method: exchange.method,
         path: `${basePath}${target.path}${target.query}`,
         headers: forward,
-        request: request.raw,
+        request: raw,
         response: reply.raw,
+        requestId: exchange.requestId,
         own: options.options ? undefined : corsHeaders(reply),
         maxBodyBytes: options.maxBodyBytes,
+        idleMilliseconds: options.idleMilliseconds,
+        stopping: options.stopping,
         takeOver: () => void reply.hijack(),
         onClosed: listener => (exchange.onClosed = listener),
         onCut(refusal) {
@@ -71,6 +88,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
           exchange.reason = refusal.failure.kind
           options.report(exchange, refusal)
         },
+        onWebSocket: isUpgrade(raw) ? webSocketOf(exchange, request, reply) : undefined,
       },
       refusal => {
         exchange.upstreamMilliseconds = performance.now() - started
@@ -78,6 +96,38 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
         if (refusal !== undefined) done(refusal)
       },
     )
+  }
+
+  const webSocketOf = (
+    exchange: Exchange,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): StreamOptions['onWebSocket'] => {
+    const key = readWebSocketKey(request.raw)
+    return (app, answered, done) => {
+      const refusal = joinWebSocket({
+        key,
+        response: reply.raw,
+        app,
+        answered,
+        headers: [...responseHeaders(answered, undefined), 'x-request-id', exchange.requestId],
+        takeOver() {
+          reply.hijack()
+          done()
+        },
+        watch(end) {
+          const unwatch = options.watch(exchange, () => end(NO_LONGER_ALLOWED))
+          const stay = options.onStopping(() => end(GOING_AWAY))
+          // It was asked for before the stop, and the stop was told before it was there.
+          if (options.stopping()) end(GOING_AWAY)
+          return () => {
+            unwatch()
+            stay()
+          }
+        },
+      })
+      if (refusal !== undefined) done(refusal)
+    }
   }
 
   /** A hook with a callback: most of the time there is nothing to wait for but the app. */
@@ -89,7 +139,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
   }
 
   await scope.register(httpProxy, {
-    upstream: base.origin,
+    upstream: 'http://app.invalid',
     httpMethods: options.options ? [...METHODS, 'OPTIONS'] : METHODS,
     proxyPayloads: false,
     // Before the plugin's own handler, which would take the target apart and write it again: ours sends what was judged.

@@ -1,11 +1,12 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/failure.ts'
 import type { Identity } from '../../core/identity.ts'
 import { readTarget, type Target } from '../canonical-path.ts'
-import { exchangeOf, permitOf } from '../exchange.ts'
-import { ASSERTION, identityHeaders } from '../identity-headers.ts'
+import { type Exchange, exchangeOf, permitOf } from '../exchange.ts'
+import { ASSERTION, IDENTITY_HEADERS, identityHeaders } from '../identity-headers.ts'
 
 const METHOD = /^[A-Za-z]{1,20}$/
+const BELOW = '/*'
 
 /**
  * Puts the request that is asked about in the place of the one that asks, before the guard judges it.
@@ -13,18 +14,32 @@ const METHOD = /^[A-Za-z]{1,20}$/
  */
 export function judgeForwarded(isTrusted: (peer: string | undefined) => boolean) {
   return (request: FastifyRequest, _reply: unknown, done: () => void): void => {
-    const { 'x-forwarded-method': method, 'x-forwarded-uri': uri } = request.headers
     if (!isTrusted(request.raw.socket.remoteAddress)) {
       throw refuse('the peer is not one of server.trustedProxies')
     }
-    if (typeof method !== 'string' || typeof uri !== 'string' || !METHOD.test(method)) {
-      throw refuse('X-Forwarded-Method and X-Forwarded-Uri do not say, each in a word, what is asked about')
-    }
     const exchange = exchangeOf(request)
-    exchange.target = readJudged(uri)
-    exchange.method = method.toUpperCase()
+    // Which of the two it is, the ingress's own configuration says: what a client puts into headers cannot change it.
+    const { url = '' } = request.routeOptions
+    if (url.endsWith(BELOW)) judgeItself(exchange, url.length - BELOW.length)
+    else judgeNamed(request, exchange)
     done()
   }
+}
+
+/** `/check`: nginx and Traefik name the request in headers, which they set themselves. */
+function judgeNamed({ headers }: FastifyRequest, exchange: Exchange): void {
+  const { 'x-forwarded-method': method, 'x-forwarded-uri': uri } = headers
+  if (typeof method !== 'string' || typeof uri !== 'string' || !METHOD.test(method)) {
+    throw refuse('X-Forwarded-Method and X-Forwarded-Uri do not say, each in a word, what is asked about')
+  }
+  exchange.target = readJudged(uri)
+  exchange.method = method.toUpperCase()
+}
+
+/** `/check/…`: Envoy asks with the request's own method, and puts our path before its path. */
+function judgeItself(exchange: Exchange, ours: number): void {
+  const { path = '', query = '' } = exchange.target ?? {}
+  exchange.target = readJudged(`${path.slice(ours)}${query}`)
 }
 
 export interface CheckOptions {
@@ -33,17 +48,26 @@ export interface CheckOptions {
 
 /** Any `/check`: the decision without the request, for nginx `auth_request`, Traefik ForwardAuth and Envoy ext_authz. */
 export async function checkRoute(scope: FastifyInstance, options: CheckOptions): Promise<void> {
-  scope.all('/check', async (request, reply) => {
+  const sayWho = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const { identity } = permitOf(request)
-    reply.header('cache-control', 'no-store')
-    if (identity !== undefined) {
-      const headers = identityHeaders(identity)
-      for (let index = 0; index < headers.length; index += 2)
-        reply.header(headers[index] ?? '', headers[index + 1] ?? '')
-      const assertion = await options.assert(identity)
-      if (assertion !== undefined) reply.header(ASSERTION, assertion)
-    }
-    return reply.code(200).send()
+    reply.code(200).header('cache-control', 'no-store')
+    if (identity === undefined) return
+    const headers = identityHeaders(identity)
+    for (let index = 0; index < headers.length; index += 2) reply.header(headers[index] ?? '', headers[index + 1] ?? '')
+    const assertion = await options.assert(identity)
+    if (assertion !== undefined) reply.header(ASSERTION, assertion)
+  }
+  scope.all('/check', async (request, reply) => {
+    await sayWho(request, reply)
+    return reply.send()
+  })
+  scope.all(`/check${BELOW}`, async (request, reply) => {
+    await sayWho(request, reply)
+    // Envoy puts what is said in the place of the client's copies, and would let those stand of which nothing is said.
+    const unsaid = IDENTITY_HEADERS.filter(name => !reply.hasHeader(name))
+    if (exchangeOf(request).bearerIsOurs) unsaid.push('authorization')
+    if (unsaid.length > 0) reply.header('x-envoy-auth-headers-to-remove', unsaid.join(','))
+    return reply.send()
   })
 }
 

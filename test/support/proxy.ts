@@ -1,0 +1,133 @@
+import { onTestFinished } from 'vitest'
+import { Pool } from 'undici'
+import { systemClock } from '../../src/core/clock.ts'
+import { type Failure, Refusal } from '../../src/core/failure.ts'
+import type { Identity } from '../../src/core/identity.ts'
+import { createClientAddress } from '../../src/http/client-address.ts'
+import type { Exchange } from '../../src/http/exchange.ts'
+import { createProxyServer, type ProxyServerOptions } from '../../src/http/server.ts'
+
+/** The listener alone before an app: what happens on its connections, without issuers, stores and Looker behind it. */
+export interface Proxy {
+  readonly url: string
+  /** Requests that are over, with their statuses, as audit and metrics hear of them. */
+  readonly ended: { exchange: Exchange; status: number }[]
+  readonly reported: unknown[]
+  /** What the identity that opened it is no longer good: every socket it opened. */
+  endSessions(): void
+  /** How many are watched. */
+  watched(): number
+  stop(): void
+  close(): Promise<void>
+}
+
+export interface ProxyOptions {
+  readonly timeoutMilliseconds?: number
+  readonly patience?: NonNullable<ProxyServerOptions['patience']>
+  readonly publicPaths?: boolean
+  readonly trustedProxies?: readonly string[]
+  readonly maxBodyBytes?: number
+  /** Holds the guard up: resolves when it may go on. */
+  readonly hold?: () => Promise<void>
+}
+
+/** Bearers are their own subjects here; `bad` is not accepted. */
+const verify = (token: string): Identity => {
+  if (token === 'bad') throw new Refusal({ kind: 'token-rejected', reason: 'signature', detail: 'bad' } as Failure)
+  return {
+    issuer: 'corp',
+    issuerUrl: 'https://id.example.com',
+    subject: token,
+    email: `${token}@example.com`,
+    name: undefined,
+    preferredUsername: token,
+    groups: ['analytics'],
+    claims: {},
+    expiresAt: Date.now() + 3_600_000,
+    method: 'jwt',
+  }
+}
+
+export async function startProxy(appUrl: string, options: ProxyOptions = {}): Promise<Proxy> {
+  const ended: Proxy['ended'] = []
+  const reported: unknown[] = []
+  const watching = new Set<() => void>()
+  const onStop = new Set<() => void>()
+  let stopping = false
+  const isUnix = appUrl.startsWith('unix:')
+  const dispatcher = new Pool(isUnix ? 'http://localhost' : new URL(appUrl).origin, {
+    headersTimeout: options.timeoutMilliseconds ?? 5000,
+    bodyTimeout: 0,
+    ...(isUnix ? { connect: { socketPath: appUrl.slice('unix://'.length) } } : {}),
+  })
+  const keep = (set: Set<() => void>, listener: () => void): (() => void) => {
+    set.add(listener)
+    return () => void set.delete(listener)
+  }
+  const server = await createProxyServer({
+    prefix: '/sallyport',
+    corsOrigins: [],
+    clock: systemClock,
+    clientAddress: createClientAddress(options.trustedProxies ?? []),
+    assertion: { assert: () => 'assertion', publicKeys: () => ({ keys: [] }) },
+    ...(options.patience === undefined ? {} : { patience: options.patience }),
+    app: {
+      url: appUrl,
+      dispatcher,
+      publicUrl: 'https://app.example.com',
+      maxBodyBytes: options.maxBodyBytes,
+      watch: (_exchange, listener) => keep(watching, listener),
+      onStopping: listener => keep(onStop, listener),
+    },
+    guard: {
+      async verify(token) {
+        await options.hold?.()
+        return verify(token)
+      },
+      sessionOf: undefined,
+      trustsOrigin: () => false,
+      appRule: () => ({
+        name: 'rule',
+        access: options.publicPaths === true ? 'public' : 'authenticated',
+        admits: ({ subject }) => subject !== 'nora',
+      }),
+      ensureAudit() {},
+      observeAuth() {},
+      observeDecision() {},
+    },
+    // No request of these tests gets as far as these.
+    tokenExchange: {} as never,
+    lookerToken: {} as never,
+    session: {} as never,
+    onBegin() {},
+    onEnd: (exchange, status) => ended.push({ exchange, status }),
+    report: (_exchange, error) => reported.push(error),
+    stopping: () => stopping,
+  })
+  const url = await server.listen({ host: '127.0.0.1', port: 0 })
+  const all = (set: Set<() => void>): void => {
+    for (const listener of set) listener()
+  }
+  let closed: Promise<unknown> | undefined
+  const close = async (): Promise<void> => {
+    server.server.closeAllConnections()
+    await (closed ??= Promise.all([server.close(), dispatcher.destroy()]))
+  }
+  onTestFinished(async () => {
+    stopping = true
+    all(onStop)
+    await close()
+  })
+  return {
+    url,
+    ended,
+    reported,
+    endSessions: () => all(watching),
+    watched: () => watching.size + onStop.size,
+    stop() {
+      stopping = true
+      all(onStop)
+    },
+    close,
+  }
+}
