@@ -13,8 +13,12 @@ const HELP = `sallyport — identity-aware proxy for Looker
   sallyport check --config FILE             validate, and print the effective configuration
   sallyport grants explain --config FILE --claims FILE [--issuer NAME]
                                             say which grant a person with these claims (JSON) gets, and why
+  sallyport rules explain --config FILE METHOD /PATH [--claims FILE] [--issuer NAME]
+                                            say which rule decides this request, how, and why no earlier one did
   sallyport audit verify AUDIT_FILE --config FILE
                                             check the chain of an audit log; exit 1 names the lines that do not hold
+  sallyport migrate oauth2-proxy [FILE] [--its-flags…]
+                                            print the configuration that stands for an oauth2-proxy's, and what has none
   sallyport version                         say which version this is
   sallyport help                            say this
 
@@ -31,6 +35,11 @@ const REFUSED = 2
 const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
 
 async function run(args: string[]): Promise<number> {
+  if (args[0] === 'migrate' && args[1] === 'oauth2-proxy' && !['-h', '--help'].includes(args[2] ?? '')) {
+    // Its flags are another program's: they are not for this one to read.
+    const { migrateOauth2Proxy } = await import('./commands/migrate-oauth2-proxy.ts')
+    return migrateOauth2Proxy(args.slice(2))
+  }
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
@@ -52,7 +61,7 @@ async function run(args: string[]): Promise<number> {
     return OK
   }
   const config = values.config ?? process.env['SALLYPORT_CONFIG']
-  if (config === undefined && /^(serve|check|grants explain|audit verify\b.*)$/.test(command)) {
+  if (config === undefined && /^(serve|check|grants explain|rules explain\b.*|audit verify\b.*)$/.test(command)) {
     throw new ConfigError(['configuration: none named; say --config FILE, or set SALLYPORT_CONFIG'])
   }
   // Each command loads what it needs and no more: `check` does not wait for a web server to be read from disk.
@@ -68,6 +77,13 @@ async function run(args: string[]): Promise<number> {
     if (values.claims === undefined) throw new Error('grants explain: no claims named; say --claims FILE')
     const { explainGrants } = await import('./commands/explain-grants.ts')
     return explainGrants(config, values.claims, values.issuer)
+  }
+  if (positionals[0] === 'rules' && positionals[1] === 'explain' && config !== undefined) {
+    const [, , method, target, ...more] = positionals
+    if (method === undefined || target === undefined || more.length > 0)
+      throw new Error('rules explain: say one method and one path, like GET /admin')
+    const { explainRulesOf } = await import('./commands/explain-rules.ts')
+    return explainRulesOf(config, { method, target, claimsFile: values.claims, issuerName: values.issuer })
   }
   if (positionals[0] === 'audit' && positionals[1] === 'verify' && positionals.length === 3 && config !== undefined) {
     const { verifyAudit } = await import('./commands/verify-audit.ts')

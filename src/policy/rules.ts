@@ -1,5 +1,6 @@
+import type { Identity } from '../core/identity.ts'
 import type { AccessRule } from '../core/permit.ts'
-import { compileWho, type WhoOptions } from './who.ts'
+import { compileWho, list, type Mismatch, type WhoOptions } from './who.ts'
 
 export interface RuleOptions extends WhoOptions {
   readonly paths: readonly string[]
@@ -10,6 +11,27 @@ export interface RuleOptions extends WhoOptions {
 /** Finds the rule for a request. `path` is canonical and without its query. */
 export type RuleBook = (method: string, path: string) => AccessRule | undefined
 
+export interface RuleVerdict {
+  readonly rule: string
+  /** Why it does not decide; undefined for the one that does. */
+  readonly mismatch: string | undefined
+}
+
+export interface RuleExplanation {
+  /** The rules up to and with the one that decides, in their order. */
+  readonly verdicts: readonly RuleVerdict[]
+  readonly decides: AccessRule | undefined
+  /** Why the rule that decides does not admit the person; undefined where it does, or there is nobody to admit. */
+  readonly refusal: string | undefined
+}
+
+interface CompiledRule {
+  readonly rule: AccessRule
+  readonly path: RegExp
+  readonly methods: ReadonlySet<string> | undefined
+  readonly mismatch: Mismatch
+}
+
 const ANYONE: AccessRule = { name: 'default', access: 'authenticated', admits: () => true }
 
 /**
@@ -18,24 +40,54 @@ const ANYONE: AccessRule = { name: 'default', access: 'authenticated', admits: (
  */
 export function compileRules(rules: readonly RuleOptions[] | undefined): RuleBook {
   if (rules === undefined) return () => ANYONE
-  const compiled = rules.map((options, index) => {
-    const mismatch = compileWho(options)
-    return {
-      rule: {
-        name: `rules[${index}]`,
-        access: options.access,
-        admits: identity => mismatch(identity) === undefined,
-      } satisfies AccessRule,
-      path: new RegExp(`^(?:${options.paths.map(sourceOf).join('|')})$`),
-      methods: options.methods === undefined ? undefined : new Set(options.methods),
-    }
-  })
+  const compiled = rules.map(compileRule)
   return (method, path) => {
     const spelt = oneSpelling(path)
     for (const { rule, path: pattern, methods } of compiled) {
       if ((methods === undefined || methods.has(method)) && pattern.test(spelt)) return rule
     }
     return undefined
+  }
+}
+
+/** As the compiled rules decide, and why; for an administrator, who asks once. */
+export function explainRules(
+  rules: readonly RuleOptions[] | undefined,
+  method: string,
+  path: string,
+  identity: Identity | undefined,
+): RuleExplanation {
+  if (rules === undefined) {
+    return { verdicts: [{ rule: ANYONE.name, mismatch: undefined }], decides: ANYONE, refusal: undefined }
+  }
+  const spelt = oneSpelling(path)
+  const verdicts: RuleVerdict[] = []
+  for (const [index, options] of rules.entries()) {
+    const { rule, path: pattern, methods, mismatch } = compileRule(options, index)
+    const reasons = [
+      pattern.test(spelt) ? [] : [`its paths are ${list(options.paths)}`],
+      methods === undefined || methods.has(method) ? [] : [`its methods are ${[...methods].join(', ')}`],
+    ].flat()
+    verdicts.push({ rule: rule.name, mismatch: reasons.length === 0 ? undefined : reasons.join('; ') })
+    if (reasons.length === 0) {
+      const refusal = identity === undefined || rule.access === 'public' ? undefined : mismatch(identity)
+      return { verdicts, decides: rule, refusal }
+    }
+  }
+  return { verdicts, decides: undefined, refusal: undefined }
+}
+
+function compileRule(options: RuleOptions, index: number): CompiledRule {
+  const mismatch = compileWho(options)
+  return {
+    rule: {
+      name: `rules[${index}]`,
+      access: options.access,
+      admits: identity => mismatch(identity) === undefined,
+    },
+    path: new RegExp(`^(?:${options.paths.map(sourceOf).join('|')})$`),
+    methods: options.methods === undefined ? undefined : new Set(options.methods),
+    mismatch,
   }
 }
 

@@ -68,6 +68,7 @@ function lowerCase(text: string): string {
   return text.replaceAll(/[A-Z]/g, letter => letter.toLowerCase())
 }
 
-function list(values: readonly string[]): string {
+/** For people: each in quotes. */
+export function list(values: readonly string[]): string {
   return values.length === 0 ? 'none' : values.map(value => `"${value}"`).join(', ')
 }

@@ -81,10 +81,6 @@ test('refuses what is not built yet, each with its path, before anything listens
   const { file } = await configFile({
     issuers: [{ name: 'corp', issuer: world.issuer.issuer, audiences: ['sallyport'], login: { clientId: 'web' } }],
     session: {},
-    store: {
-      redis: { sentinels: [{ host: '127.0.0.1', port: 26_379 }], tls: true },
-      sealKeys: [{ id: 'k1', key: { fromEnv: 'SEAL_KEY_1' } }],
-    },
     grants: [{ name: 'a', permissions: ['p'], operations: ['@viewer'] }],
   })
   const { code, stdout, stderr } = await runCommand(['serve', '--config', file], ENVIRONMENT)
@@ -92,7 +88,6 @@ test('refuses what is not built yet, each with its path, before anything listens
   const later = 'is not built in this version; remove it to start'
   expect(linesOf(stderr)).toEqual([
     `issuers[0].login: browser sign-in ${later}`,
-    `store.redis.tls: TLS to servers behind Sentinels ${later}`,
     `session: browser sessions ${later}`,
     `grants[0].operations: the gateway to the Looker API ${later}`,
   ])
