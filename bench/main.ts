@@ -4,8 +4,12 @@ import { createRequire } from 'node:module'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { createBrowser } from '../demo/issuer/browser.ts'
+import { CREDENTIALS } from '../demo/issuer/clients.ts'
 import { startIssuer } from '../demo/issuer/issuer.ts'
+import { choosePerson } from '../demo/issuer/sign-in.ts'
 import { startEmulatedLooker } from '../demo/looker/emulated-looker.ts'
+import { signForMany } from '../test/scale/crowd.ts'
 import { freePort, startRedisServer } from '../test/support/redis-server.ts'
 import { type Measured, startProcess } from './processes.ts'
 
@@ -16,6 +20,10 @@ const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 6)
 /** Until the compiler has nothing more to do; a second measurement straight after a short one is a third cheaper. */
 const WARM_UP_SECONDS = 10
 const CONNECTIONS = 32
+/** Those of the image and of the npm script. */
+const FLAGS = ['--max-semi-space-size=8']
+/** More than are ever at one replica within a minute. */
+const BEARERS = 5000
 
 interface Contestant {
   readonly name: string
@@ -44,8 +52,16 @@ await writeFile(
       listen: `127.0.0.1:${proxyPort}`,
       admin: `127.0.0.1:${adminPort}`,
       drainSeconds: 0,
+      trustedProxies: ['127.0.0.1'],
     },
-    issuers: [{ name: 'bench', issuer: issuer.issuer, audiences: ['sallyport'] }],
+    issuers: [
+      {
+        name: 'bench',
+        issuer: issuer.issuer,
+        audiences: ['sallyport'],
+        login: { clientId: CREDENTIALS.web.clientId, clientSecret: { fromEnv: 'WEB_SECRET' } },
+      },
+    ],
     app: { url: UPSTREAM },
     rules: [{ paths: ['/assets/**'], access: 'public' }, { paths: ['/**'] }],
     looker: { url: looker.url, clientId: 'bench', clientSecret: { fromEnv: 'LOOKER_SECRET' } },
@@ -54,9 +70,13 @@ await writeFile(
     audit: { file: join(directory, 'audit.jsonl') },
   }),
 )
-const env = { LOOKER_SECRET: 'bench-secret', SEAL_KEY: Buffer.alloc(32, 7).toString('base64') }
+const env = {
+  LOOKER_SECRET: 'bench-secret',
+  WEB_SECRET: CREDENTIALS.web.clientSecret,
+  SEAL_KEY: Buffer.alloc(32, 7).toString('base64'),
+}
 const startSallyport = (): Promise<Measured> =>
-  startProcess(here('../dist/main.js'), ['serve', '--config', configFile], env, `${url(adminPort)}/readyz`)
+  startProcess(here('../dist/main.js'), ['serve', '--config', configFile], env, `${url(adminPort)}/readyz`, FLAGS)
 
 // Start-up first, while the machine is quiet.
 const startups: number[] = []
@@ -91,15 +111,50 @@ const exchange = new URLSearchParams({
   subject_token: accessToken,
   subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
 }).toString()
-const page = (port: number | undefined): Contestant['request'] => ({
+const page = (
+  port: number | undefined,
+  headers: Record<string, string> = { authorization },
+): Contestant['request'] => ({
   url: `${url(port)}/looks/42?run=1`,
+  headers,
+})
+const download = (port: number | undefined): Contestant['request'] => ({
+  url: `${url(port)}/mebibyte`,
   headers: { authorization },
 })
+
+issuer.setWebClient({ redirectUris: [`${url(proxyPort)}/sallyport/callback`] })
+const browser = createBrowser()
+const signedIn = await choosePerson(browser, await browser.open(`${url(proxyPort)}/sallyport/login`), 'ana')
+if (signedIn.status !== 200) throw new Error(`signing in ended with ${signedIn.status}`)
+const cookie = browser.cookieHeader(url(proxyPort))
+const bearers = await signForMany(issuer, BEARERS)
 const contestants: Contestant[] = [
   { name: 'bare Fastify + undici handler', process: bare, request: page(barePort), results: [] },
   { name: '@fastify/http-proxy, no logs', process: plain, request: page(plainPort), results: [] },
   { name: '@fastify/http-proxy, its logs', process: logged, request: page(loggedPort), results: [] },
   { name: 'Sallyport, hot bearer', process: sallyport, request: page(proxyPort), results: [] },
+  { name: 'Sallyport, hot session', process: sallyport, request: page(proxyPort, { cookie }), results: [] },
+  {
+    name: `Sallyport, ${BEARERS} bearers in turn`,
+    process: sallyport,
+    request: {
+      ...page(proxyPort, {}),
+      requests: bearers.map(token => ({ headers: { authorization: `Bearer ${token}` } })),
+    },
+    results: [],
+  },
+  {
+    name: 'Sallyport, /check',
+    process: sallyport,
+    request: {
+      url: `${url(proxyPort)}/sallyport/check`,
+      headers: { authorization, 'x-forwarded-method': 'GET', 'x-forwarded-uri': '/looks/42?run=1' },
+    },
+    results: [],
+  },
+  { name: 'bare, 1 MiB download', process: bare, request: download(barePort), results: [] },
+  { name: 'Sallyport, 1 MiB download', process: sallyport, request: download(proxyPort), results: [] },
   {
     name: 'Sallyport, warm exchange',
     process: sallyport,

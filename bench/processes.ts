@@ -19,8 +19,9 @@ export async function startProcess(
   args: readonly string[],
   env: Record<string, string>,
   readyUrl: string,
+  flags: readonly string[] = [],
 ): Promise<Measured> {
-  const child: ChildProcess = spawn(process.execPath, [script, ...args], {
+  const child: ChildProcess = spawn(process.execPath, [...flags, script, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
