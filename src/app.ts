@@ -231,10 +231,11 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
   async function shutDown(): Promise<void> {
     stop()
     secrets.close()
-    for (const issuer of issuers) issuer.close()
     assertion.close()
     await Promise.all([proxy.close(), admin.close()])
+    // A refresh under way has spent the token it began with: it is let finish.
     await browser?.sessions.close()
+    for (const issuer of issuers) issuer.close()
     await audit.close()
     await Promise.all([store.close(), lookerAgent.close(), appPool?.destroy()])
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type Answer, notFound, routes } from './routes.ts'
+import { createRoutes, type Exchange, notFound, type Route } from './routes.ts'
+import type { Surroundings } from './surroundings.ts'
 
 export interface SampleAppOptions {
   /** 0 takes any that is free. */
@@ -8,7 +9,11 @@ export interface SampleAppOptions {
   host?: string
   /** How many of the latest requests are kept. */
   recorded?: number
+  /** What its pages can show besides who is calling. */
+  surroundings?: Surroundings
 }
+
+type Routes = Readonly<Record<string, Route>>
 
 interface RecordedRequest {
   readonly method: string
@@ -29,7 +34,8 @@ export interface SampleApp {
 
 /** The app that a sidecar stands in front of: it shows who the sidecar says is calling, and answers in every shape. */
 export async function startSampleApp(options: SampleAppOptions = {}): Promise<SampleApp> {
-  const { port = 0, host = '127.0.0.1', recorded = 200 } = options
+  const { port = 0, host = '127.0.0.1', recorded = 200, surroundings = {} } = options
+  const routes = createRoutes(surroundings)
   const requests: RecordedRequest[] = []
 
   const server = createServer((request, response) => {
@@ -40,7 +46,7 @@ export async function startSampleApp(options: SampleAppOptions = {}): Promise<Sa
     response.once('close', () => {
       record.outcome = response.writableFinished ? 'finished' : 'aborted'
     })
-    void answer(request, response)
+    void answer(routes, request, response)
   })
   // An echo takes bodies of any size, however long they take.
   server.requestTimeout = 0
@@ -64,12 +70,15 @@ export async function startSampleApp(options: SampleAppOptions = {}): Promise<Sa
   }
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = URL.parse(request.url ?? '/', 'http://app.invalid')
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   try {
-    await routeOf(url?.pathname ?? '')({
+    await routeOf(
+      routes,
+      url?.pathname ?? '',
+    )({
       request,
       response,
       query: url?.searchParams ?? new URLSearchParams(),
@@ -83,7 +92,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
 }
 
-function routeOf(pathname: string): Answer {
+function routeOf(routes: Routes, pathname: string): (exchange: Exchange) => void | Promise<void> {
   const [, name = '', argument] = /^(\/[^/]*)(?:\/(.*))?$/.exec(pathname) ?? []
   const route = routes[pathname] ?? (argument === undefined ? undefined : routes[`${name}/*`])
   return route ? exchange => route(exchange, argument ?? '') : notFound

@@ -4,9 +4,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { homePage, pageHeaders } from './page.ts'
+import { text as textOf } from 'node:stream/consumers'
+import { assets } from './assets.ts'
+import { lastAuditEntries } from './audit-lines.ts'
+import { callerOf } from './caller.ts'
+import { deskPage } from './desk-page.ts'
+import { landingPage } from './landing-page.ts'
+import { pageHeaders } from './layout.ts'
+import { createNotes, MAX_NOTE_LENGTH, type Notes } from './notes.ts'
+import type { Surroundings } from './surroundings.ts'
 
-interface Exchange {
+export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly query: URLSearchParams
@@ -14,31 +22,70 @@ interface Exchange {
   readonly gone: AbortSignal
 }
 
-export type Answer = (exchange: Exchange) => void | Promise<void>
-type Route = (exchange: Exchange, argument: string) => void | Promise<void>
+export type Route = (exchange: Exchange, argument: string) => void | Promise<void>
 
 const CHUNK = Buffer.alloc(64 * 1024, 'sallyport ')
 
 /** By path; `/*` takes one argument, the rest of the path. */
-export const routes: Readonly<Record<string, Route>> = {
-  '/': ({ request, response }) => {
-    response.writeHead(200, pageHeaders).end(homePage(request.headers))
-  },
-  '/headers': ({ request, response }) => json(response, request.headers),
-  '/echo': echo,
-  '/stream': stream,
-  '/bytes/*': bytes,
-  '/status/*': status,
-  '/slow': async ({ response, query, gone }) => {
-    const ms = Number(query.get('ms') ?? 1000)
-    await delay(ms, undefined, { signal: gone })
-    json(response, { waitedMs: ms })
-  },
-  '/public/hello.txt': ({ response }) => text(response, 200, 'Hello. Anyone may read this.\n'),
+export function createRoutes(surroundings: Surroundings): Readonly<Record<string, Route>> {
+  const notes = createNotes()
+  return {
+    '/': ({ request, response }) => {
+      const caller = callerOf(request.headers)
+      const page = caller === undefined ? landingPage(surroundings) : deskPage(caller, surroundings, notes.list)
+      response.writeHead(200, pageHeaders(surroundings)).end(page)
+    },
+    '/assets/*': asset,
+    '/notes': exchange => leaveNote(exchange, notes),
+    // The page asks every few seconds. That it is answered says that the session goes on; `user`, whose it is by now.
+    '/now': ({ request, response }) =>
+      json(response, {
+        user: callerOf(request.headers)?.user ?? null,
+        audit: lastAuditEntries(surroundings.auditLines?.() ?? []),
+      }),
+    '/headers': ({ request, response }) => json(response, request.headers),
+    '/echo': echo,
+    '/stream': stream,
+    '/bytes/*': bytes,
+    '/status/*': status,
+    '/slow': async ({ response, query, gone }) => {
+      const ms = Number(query.get('ms') ?? 1000)
+      await delay(ms, undefined, { signal: gone })
+      json(response, { waitedMs: ms })
+    },
+    '/public/hello.txt': ({ response }) => text(response, 200, 'Hello. Anyone may read this.\n'),
+  }
 }
 
 export function notFound({ response }: Exchange): void {
   text(response, 404, 'There is nothing here.\n')
+}
+
+function asset({ response }: Exchange, name: string): void {
+  const found = assets.get(name)
+  if (found === undefined) return text(response, 404, 'There is nothing here.\n')
+  const { type, body } = found
+  response.writeHead(200, {
+    'content-type': type,
+    'content-length': body.length,
+    'cache-control': 'no-cache',
+    'x-content-type-options': 'nosniff',
+  })
+  response.end(body)
+}
+
+/** A form as browsers send it; the page's script asks for JSON instead of the page anew. */
+async function leaveNote({ request, response }: Exchange, notes: Notes): Promise<void> {
+  if (request.method !== 'POST') return text(response, 405, 'Notes are posted.\n')
+  const caller = callerOf(request.headers)
+  const written = new URLSearchParams(await textOf(request)).get('note')?.trim() ?? ''
+  if (caller === undefined) return text(response, 401, 'Nobody says who you are.\n')
+  if (written === '' || written.length > MAX_NOTE_LENGTH)
+    return text(response, 400, 'A note has 1 to 500 characters.\n')
+  const note = { who: caller.email ?? caller.user, text: written }
+  notes.add(note)
+  if (request.headers.accept === 'application/json') json(response, note)
+  else response.writeHead(303, { location: '/#notes' }).end()
 }
 
 /** The body is read to its end and never kept: what comes back is its length and digest. */

@@ -11,6 +11,8 @@ import { type CallOptions, LookerAnswer, LookerTransport } from './transport.ts'
 
 /** The service token is renewed when this part of its life is over, before anybody has to wait for it. */
 const RENEW_AT = 0.8
+/** Credentials that Looker refused are left alone for this long: a mistyped secret must not be one login a request. */
+const REFUSED_LOGIN_MILLISECONDS = 5000
 /** How often one call is repeated after "too many requests", each time when Looker says. */
 const MAX_PAUSES = 3
 /** No pause is longer, whatever Looker, or a proxy before it, asks for: a wrong number must not close it for good. */
@@ -29,6 +31,10 @@ export interface LookerClientOptions {
 
 export interface CallContext {
   readonly requestId?: string | undefined
+  /** Sent on as it is: Looker compares that of embed calls with that of the browser that loads the iframe. */
+  readonly userAgent?: string | undefined
+  /** The deadline of this call, where it is to be shorter than the client's. */
+  readonly timeoutSeconds?: number | undefined
 }
 
 type Call<T> = (sdk: Looker40SDK, options: CallOptions) => Promise<SDKResponse<T, unknown>>
@@ -86,20 +92,30 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
   let service: AccessToken | undefined
   let renewal: Promise<AccessToken> | undefined
   let pausedUntil = 0
+  let refused: { clientId: Secret; clientSecret: Secret; until: number; refusal: Refusal } | undefined
 
   const login = async (): Promise<AccessToken> => {
     const askedAt = clock.now()
-    const form = new URLSearchParams({
-      client_id: options.clientId.current().reveal(),
-      client_secret: options.clientSecret.current().reveal(),
-    })
-    const answer = await attempt('login', signal =>
-      transport.request<IAccessToken, unknown>('POST', '/login', undefined, form, undefined, {
-        operation: 'login',
-        signal,
-      }),
-    )
-    return readAccessToken(answer, askedAt)
+    const [clientId, clientSecret] = [options.clientId.current(), options.clientSecret.current()]
+    // A changed secret is another one, and tried at once.
+    if (refused?.clientId === clientId && refused.clientSecret === clientSecret && askedAt < refused.until) {
+      throw refused.refusal
+    }
+    const form = new URLSearchParams({ client_id: clientId.reveal(), client_secret: clientSecret.reveal() })
+    try {
+      const answer = await attempt('login', signal =>
+        transport.request<IAccessToken, unknown>('POST', '/login', undefined, form, undefined, {
+          operation: 'login',
+          signal,
+        }),
+      )
+      return readAccessToken(answer, askedAt)
+    } catch (error) {
+      if (error instanceof Refusal && error.failure.kind === 'looker-refused') {
+        refused = { clientId, clientSecret, until: clock.now() + REFUSED_LOGIN_MILLISECONDS, refusal: error }
+      }
+      throw error
+    }
   }
   const renew = (): Promise<AccessToken> => {
     renewal ??= login()
@@ -123,8 +139,9 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
   const attempt = async <T>(
     operation: string,
     exchange: (signal: AbortSignal) => Promise<SDKResponse<T, unknown>>,
+    seconds = timeoutSeconds,
   ): Promise<T> => {
-    const deadline = clock.now() + timeoutSeconds * 1000
+    const deadline = clock.now() + Math.min(seconds, timeoutSeconds) * 1000
     for (let pauses = 0; ; pauses++) {
       breaker.check()
       await untilUnpaused(deadline)
@@ -181,7 +198,11 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
       const ask = async () => {
         // Before the attempt, not within it: while the breaker is half open only one may ask, and that is then the login.
         used = await serviceToken()
-        return attempt(operation, signal => work(sdk, { operation, signal, requestId: context?.requestId }))
+        return attempt(
+          operation,
+          signal => work(sdk, { operation, signal, requestId: context?.requestId, userAgent: context?.userAgent }),
+          context?.timeoutSeconds,
+        )
       }
       try {
         return await ask()

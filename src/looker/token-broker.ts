@@ -6,8 +6,10 @@ import { type AccessToken, readAccessToken } from './access-token.ts'
 import type { CallContext, LookerClient } from './client.ts'
 import { usefulSeconds } from './lifetime.ts'
 import type { Limiter } from './limiter.ts'
-import { explainRefusal, findUser, provision } from './users.ts'
+import { createProvisioning } from './provisioning.ts'
 import { LookerAnswer } from './transport.ts'
+import { explainRefusal } from './users.ts'
+import type { LookerVault, Place } from './vault.ts'
 
 /** Longer than any mint that goes well; after it a replica that died no longer keeps the others waiting. */
 const LEASE_MILLISECONDS = 15_000
@@ -16,36 +18,12 @@ const REFRESH_AT = 0.8
 const REFRESH_JITTER = 0.05
 /** A token in memory is looked up in the store again after this long, in case an announcement was lost. */
 const TRUST_MEMORY_MILLISECONDS = 5_000
-/** A user found disabled at Looker is not asked for again for this long. */
-const DISABLED_MILLISECONDS = 60_000
-/** That a scope was applied is remembered as long as the longest embed session lives. */
-const APPLIED_MILLISECONDS = 30 * 24 * 3_600_000
 const MAX_IN_MEMORY = 20_000
 
 /** A person's own Looker token. */
 export interface PersonToken extends AccessToken {
   readonly lookerUserId: string
   readonly fingerprint: string
-}
-
-interface Place {
-  readonly kind: string
-  readonly owner: string
-}
-
-/** The part of the vault that is used here. */
-interface TokenVault {
-  read<T>(place: Place, parse: (value: unknown) => T | undefined): Promise<T | undefined>
-  write(place: Place, value: unknown, ttlMilliseconds: number): Promise<void>
-  remove(place: Place): Promise<void>
-  lease(
-    place: Place,
-    ttlMilliseconds: number,
-  ): Promise<{ write(value: unknown, ttlMilliseconds: number): Promise<boolean>; release(): Promise<void> } | undefined>
-  awaitRelease(place: Place, milliseconds: number): Promise<void>
-  announce(place: Place): void
-  onAnnounced(listener: (name: string) => void): void
-  nameOf(place: Place): string
 }
 
 export interface TokenBroker {
@@ -57,7 +35,7 @@ export interface TokenBroker {
 
 export interface TokenBrokerDeps {
   readonly looker: LookerClient
-  readonly vault: TokenVault
+  readonly vault: LookerVault
   readonly limiter: Limiter
   readonly singleFlight: (key: string, work: () => Promise<PersonToken>) => Promise<PersonToken>
   readonly clock: Clock
@@ -84,7 +62,7 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
   const ownerOf = new Map<string, string>()
 
   const tokenPlace = (scope: LookerScope): Place => ({ kind: 'looker-token', owner: scope.externalUserId })
-  const userPlace = (scope: LookerScope): Place => ({ kind: 'looker-user', owner: scope.externalUserId })
+  const provisioning = createProvisioning(deps)
 
   const forget = (owner: string): void => {
     const known = memory.get(owner)
@@ -154,23 +132,13 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
   }
 
   const mint = async (scope: LookerScope, context: CallContext): Promise<PersonToken> => {
-    const place = userPlace(scope)
-    const applied = await vault.read(place, parseUser)
-    if (applied !== undefined && applied.disabledUntil > clock.now()) {
-      throw new Refusal({ kind: 'looker-user-disabled', lookerUserId: applied.lookerUserId })
-    }
+    const applied = await provisioning.appliedTo(scope)
     try {
-      let lookerUserId = applied?.fingerprint === scope.fingerprint ? applied.lookerUserId : undefined
-      if (lookerUserId !== undefined) {
-        const token = await login(scope, lookerUserId, context)
-        if (token !== undefined) return token
-        // The user was deleted, or disabled, since the scope was applied: look again.
-        await findUser(looker, scope.externalUserId, context)
-      }
-      lookerUserId = await provision(looker, scope, deps.embedDomain, context)
-      await vault.write(place, { lookerUserId, fingerprint: scope.fingerprint, disabledUntil: 0 }, APPLIED_MILLISECONDS)
-      const token = await login(scope, lookerUserId, context)
+      const token = applied === undefined ? undefined : await login(scope, applied, context)
       if (token !== undefined) return token
+      // It was never applied, or the user was deleted or disabled since.
+      const first = await login(scope, await provisioning.provision(scope, context, applied), context)
+      if (first !== undefined) return first
       throw new Refusal({
         kind: 'looker-refused',
         operation: 'login_user',
@@ -178,15 +146,7 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
         message: 'no token for the user that was just provisioned',
       })
     } catch (error) {
-      if (error instanceof Refusal && error.failure.kind === 'looker-user-disabled') {
-        const { lookerUserId } = error.failure
-        await vault.write(
-          place,
-          { lookerUserId, fingerprint: '', disabledUntil: clock.now() + DISABLED_MILLISECONDS },
-          DISABLED_MILLISECONDS,
-        )
-        await purge(scope)
-      }
+      if (error instanceof Refusal && error.failure.kind === 'looker-user-disabled') await purge(scope)
       throw error
     }
   }
@@ -288,11 +248,4 @@ function parseToken(value: unknown): PersonToken | undefined {
   if (typeof token !== 'string' || typeof obtainedAt !== 'number' || typeof expiresAt !== 'number') return undefined
   if (typeof lookerUserId !== 'string' || typeof fingerprint !== 'string') return undefined
   return { token: new Secret(token), obtainedAt, expiresAt, lookerUserId, fingerprint }
-}
-
-function parseUser(value: unknown): { lookerUserId: string; fingerprint: string; disabledUntil: number } | undefined {
-  const { lookerUserId, fingerprint, disabledUntil } = value as Record<string, unknown>
-  if (typeof lookerUserId !== 'string' || typeof fingerprint !== 'string' || typeof disabledUntil !== 'number')
-    return undefined
-  return { lookerUserId, fingerprint, disabledUntil }
 }

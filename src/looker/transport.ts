@@ -30,6 +30,8 @@ export interface CallOptions extends Partial<ITransportSettings> {
   operation: string
   signal: AbortSignal
   requestId?: string | undefined
+  /** The browser's, where Looker is to know it. */
+  userAgent?: string | undefined
 }
 
 export interface TransportOptions {
@@ -63,10 +65,11 @@ export class LookerTransport extends BaseTransport {
     authenticator?: Authenticator,
     options?: Partial<ITransportSettings>,
   ): Promise<IRawResponse> {
-    const { operation, signal, requestId } = options as CallOptions
+    const { operation, signal, requestId, userAgent } = options as CallOptions
     const url = this.makeUrl(path, this.options, queryParams)
     const headers: Record<string, string> = { accept: 'application/json', 'x-looker-appid': 'sallyport' }
     if (requestId !== undefined) headers['x-request-id'] = requestId
+    if (userAgent !== undefined) headers['user-agent'] = userAgent
     let payload: string | undefined
     if (body instanceof URLSearchParams) {
       payload = body.toString()

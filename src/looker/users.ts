@@ -1,59 +1,7 @@
 import type { ICredentialsEmbed, IUser } from '@looker/sdk'
 import { Refusal } from '../core/failure.ts'
-import type { LookerScope } from '../core/looker-scope.ts'
 import type { CallContext, LookerClient } from './client.ts'
 import { LookerAnswer } from './transport.ts'
-
-/** The session that comes with every acquire is not used here; it is as short as Looker's default. */
-const SESSION_SECONDS = 300
-
-/**
- * Makes the Looker user have exactly the scope, and says the user's id.
- *
- * An embed user's permissions, models, groups and attributes are set by acquiring a cookieless session, which creates
- * or updates the user. That ends whatever embed session the person has, so the caller does this only for a scope that
- * was not applied before.
- * @throws {Refusal} `looker-user-disabled`, `looker-refused`, `looker-unavailable`.
- */
-export async function provision(
-  looker: LookerClient,
-  scope: LookerScope,
-  embedDomain: string,
-  context: CallContext,
-): Promise<string> {
-  // Before acquire, because acquiring a session could wake a user whom an administrator has disabled.
-  const known = await findUser(looker, scope.externalUserId, context)
-  await explainRefusal('acquire_embed_cookieless_session', () =>
-    looker.call(
-      'acquire_embed_cookieless_session',
-      (sdk, options) =>
-        sdk.acquire_embed_cookieless_session(
-          {
-            external_user_id: scope.externalUserId,
-            permissions: [...scope.permissions],
-            models: [...scope.models],
-            group_ids: [...scope.groupIds],
-            user_attributes: scope.userAttributes,
-            embed_domain: embedDomain,
-            session_length: SESSION_SECONDS,
-            force_logout_login: true,
-            ...(scope.firstName === undefined ? {} : { first_name: scope.firstName }),
-            ...(scope.lastName === undefined ? {} : { last_name: scope.lastName }),
-          },
-          options,
-        ),
-      context,
-    ),
-  )
-  const userId = known ?? (await findUser(looker, scope.externalUserId, context))
-  if (userId !== undefined) return userId
-  throw new Refusal({
-    kind: 'looker-refused',
-    operation: 'user_for_credential',
-    status: 404,
-    message: 'the user that was just provisioned is not there',
-  })
-}
 
 /**
  * The id of the embed user with this external id, or undefined.

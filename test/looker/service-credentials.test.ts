@@ -1,4 +1,6 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { temporaryFile } from '../config/file.ts'
 import { exchanged, lookerSection, lookerToken, startTurnableWorld, type TurnableWorld } from './turnable.ts'
 
 let world: TurnableWorld
@@ -73,4 +75,27 @@ test('that are wrong are 502, and the log says which keys to mend and not what i
     .find(text => text.includes('looker.clientSecret'))
   expect(line).toContain('looker.clientId')
   expect(sidecar.logText()).not.toContain('not-the-secret-of-looker')
+})
+
+test('that are wrong are one login in five seconds, whoever asks, and mended ones are tried at once', async () => {
+  const secretFile = temporaryFile('looker-secret', 'a typing mistake')
+  const sidecar = await world.sidecar(lookerSection(world, { clientSecret: { fromFile: secretFile } }))
+  const refusals = async (prefix: string): Promise<Set<number>> => {
+    const statuses = new Set<number>()
+    for (const subject of await crowd(prefix)) statuses.add((await lookerToken(sidecar, subject)).status)
+    return statuses
+  }
+  expect(await refusals('first')).toEqual(new Set([502]))
+  expect(world.counts('login')).toEqual({ login: 1 })
+  world.advance(4.9)
+  expect(await refusals('early')).toEqual(new Set([502]))
+  expect(world.counts('login')).toEqual({ login: 1 })
+  world.advance(0.1)
+  expect(await refusals('later')).toEqual(new Set([502]))
+  expect(world.counts('login')).toEqual({ login: 2 })
+
+  writeFileSync(secretFile, world.looker.clientSecret)
+  await vi.waitFor(() => expect(sidecar.logText()).toContain(`"file":"${secretFile}"`), 10_000)
+  expect((await lookerToken(sidecar, await world.subject('first'))).status).toBe(200)
+  expect(world.counts('login')).toEqual({ login: 3 })
 })
