@@ -3,7 +3,9 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/redis-global.ts'],
+    // Those need Chromium: vitest.browser.config.ts.
+    exclude: ['test/browser/**'],
+    globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Two cores are the smallest machine these run on; more workers than that only makes deadlines lie.

@@ -1,6 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import type { TestProject } from 'vitest/node'
+import { installMissing, onPath } from './debian.ts'
 import { type RedisServer, startRedisServer } from './redis-server.ts'
 
 declare module 'vitest' {
@@ -17,6 +16,7 @@ const HOW = 'set SALLYPORT_TEST_REDIS_URL, put redis-server on the path, or run 
  * port and process, ended after), a container. A fresh Debian machine gets redis-server first.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  installMissing({ nginx: 'nginx-light' })
   const named = process.env['SALLYPORT_TEST_REDIS_URL']
   let stop: () => Promise<void> = async () => {}
   let url = named ?? ''
@@ -36,7 +36,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 async function start(): Promise<Pick<RedisServer, 'url' | 'stop'>> {
-  if (!onPath('redis-server') && existsSync('/etc/debian_version') && process.getuid?.() === 0) installOnDebian()
+  installMissing({ 'redis-server': 'redis-server' })
   if (onPath('redis-server')) return startRedisServer()
   const { GenericContainer } = await import('testcontainers')
   const container = await new GenericContainer('redis:8-alpine').withExposedPorts(6379).start()
@@ -44,15 +44,4 @@ async function start(): Promise<Pick<RedisServer, 'url' | 'stop'>> {
     url: `redis://${container.getHost()}:${container.getMappedPort(6379)}`,
     stop: async () => void (await container.stop()),
   }
-}
-
-function onPath(command: string): boolean {
-  return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
-}
-
-function installOnDebian(): void {
-  process.stderr.write('redis-server is not here: installing it with apt-get\n')
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  execFileSync('apt-get', ['update', '-qq'], { stdio: 'ignore', env })
-  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], { stdio: 'ignore', env })
 }
