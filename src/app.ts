@@ -14,6 +14,7 @@ import { createAssertionSigner } from './identity/assertion.ts'
 import { createBearerVerifier } from './identity/bearer.ts'
 import { createLookerClient } from './looker/client.ts'
 import { expiresIn } from './looker/lifetime.ts'
+import { createLimiter } from './looker/limiter.ts'
 import {
   audienceOf,
   caOf,
@@ -21,6 +22,7 @@ import {
   openApp,
   openAudit,
   openBroker,
+  openEmbed,
   openIssuer,
   openSealer,
   openSignIn,
@@ -80,7 +82,9 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
   })
   const vault = createVault({ store, sealer: openSealer(options) })
   const browser = openSignIn(options, { issuers, vault, metrics, clock })
-  const broker = openBroker(options, { looker, vault, metrics, clock })
+  const limiter = createLimiter({ atOnce: config.looker.maxConcurrent, waitSeconds: config.looker.timeoutSeconds })
+  const broker = openBroker(options, { looker, vault, limiter, metrics, clock })
+  const embed = openEmbed(options, { looker, vault, limiter, clock })
   const assertion = createAssertionSigner({
     issuer: config.server.publicUrl,
     audience: audienceOf(config),
@@ -186,9 +190,17 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       trustsOrigin,
       ensureAudit: audit.ensure,
       commitAudit,
-      dropLookerTokens,
+      async dropLookerAccess(exchange, identity) {
+        const { externalUserId } = grants.scopeOf(identity)
+        const both = await Promise.allSettled([
+          dropLookerTokens(exchange, identity),
+          embed.sessions.end(externalUserId, { requestId: exchange.requestId }),
+        ])
+        for (const one of both) if (one.status === 'rejected') throw one.reason
+      },
       report,
     },
+    embed: { ...embed, clock, scopeOf: grants.scopeOf, embedDomain: publicUrl, trustsOrigin, commitAudit },
     onEnd(exchange, status) {
       underWay--
       const milliseconds = performance.now() - exchange.startedAt

@@ -17,7 +17,9 @@ import { createLogoutTokens, type LogoutTokens } from './identity/logout-token.t
 import { createSessions, type Sessions } from './identity/session.ts'
 import { createSignIn, type SignIn } from './identity/sign-in.ts'
 import type { LookerClient } from './looker/client.ts'
-import { createLimiter } from './looker/limiter.ts'
+import { createEmbedSessions, type EmbedSessions } from './looker/embed-sessions.ts'
+import { createEmbedUrls, type EmbedUrls } from './looker/embed-urls.ts'
+import type { Limiter } from './looker/limiter.ts'
 import { createTokenBroker, type TokenBroker } from './looker/token-broker.ts'
 import { createMemoryStore } from './store/memory-store.ts'
 import { createRedisStore } from './store/redis-store.ts'
@@ -134,21 +136,45 @@ export function openSealer({ config, secrets }: SallyportOptions): Sealer {
 
 export function openBroker(
   { config, log }: SallyportOptions,
-  parts: { looker: LookerClient; vault: Vault; metrics: Metrics; clock: Clock },
+  parts: { looker: LookerClient; vault: Vault; limiter: Limiter; metrics: Metrics; clock: Clock },
 ): TokenBroker {
-  const { looker, vault, metrics, clock } = parts
+  const { metrics, ...rest } = parts
   return createTokenBroker({
-    looker,
-    vault,
-    limiter: createLimiter({ atOnce: config.looker.maxConcurrent, waitSeconds: config.looker.timeoutSeconds }),
+    ...rest,
     singleFlight: createSingleFlight(),
-    clock,
     waitSeconds: config.looker.timeoutSeconds,
     embedDomain: config.server.publicUrl,
     shared: config.store.redis !== undefined,
     observe: metrics.cache,
     report: (what, error) => log.warn({ err: error }, `${what} failed`),
   })
+}
+
+export function openEmbed(
+  { config, secrets, log }: SallyportOptions,
+  parts: { looker: LookerClient; vault: Vault; limiter: Limiter; clock: Clock },
+): { sessions: EmbedSessions; urls: EmbedUrls } {
+  const { url, webUrl = url, timeoutSeconds, embed } = config.looker
+  const shared = {
+    ...parts,
+    waitSeconds: timeoutSeconds,
+    embedDomain: config.server.publicUrl,
+    sessionLengthSeconds: embed.sessionLengthSeconds,
+  }
+  return {
+    sessions: createEmbedSessions({
+      ...shared,
+      singleFlight: createSingleFlight(),
+      renewBeforeSeconds: embed.renewBeforeSeconds,
+      report: (what, error) => log.warn({ err: error }, `${what} failed`),
+    }),
+    urls: createEmbedUrls({
+      ...shared,
+      webUrl,
+      secret: embed.secret && secrets.source(embed.secret),
+      algorithm: embed.algorithm,
+    }),
+  }
 }
 
 /** A socket has no origin: its URL names it. */

@@ -75,19 +75,11 @@ function aboutLooker(written: unknown, issuers: number): string[] {
 }
 
 function aboutEmbed(written: unknown): string[] {
-  const embed = valueAt(written, 'looker', 'embed')
-  const problems: string[] = []
-  const renewBefore = valueAt(embed, 'renewBeforeSeconds')
-  const length = valueAt(embed, 'sessionLengthSeconds') ?? 3600
-  if (typeof renewBefore === 'number' && typeof length === 'number' && renewBefore >= length) {
-    problems.push(
-      'looker.embed.renewBeforeSeconds: no session would ever be joined; make it less than sessionLengthSeconds',
-    )
-  }
-  if (valueAt(embed, 'algorithm') !== undefined && valueAt(embed, 'secret') === undefined) {
-    problems.push('looker.embed.algorithm: means nothing without looker.embed.secret; Looker signs then')
-  }
-  return problems
+  const renewBefore = valueAt(written, 'looker', 'embed', 'renewBeforeSeconds')
+  const length = valueAt(written, 'looker', 'embed', 'sessionLengthSeconds') ?? 3600
+  return typeof renewBefore === 'number' && typeof length === 'number' && renewBefore >= length
+    ? ['looker.embed.renewBeforeSeconds: no session would ever be joined; make it less than sessionLengthSeconds']
+    : []
 }
 
 function aboutRedis(written: unknown): string[] {

@@ -10,7 +10,13 @@ const API_ACTIVITIES: Readonly<Record<string, AuditEvent['activity']>> = {
   DELETE: 'delete',
 }
 
-const RESOURCES: Partial<Record<Route, string>> = { app: 'app_path', check: 'app_path' }
+const RESOURCES: Partial<Record<Route, string>> = {
+  app: 'app_path',
+  check: 'app_path',
+  embed_session: 'looker_embed_session',
+  embed_tokens: 'looker_embed_session',
+  embed_url: 'looker_embed_url',
+}
 
 /** OCSF puts what begins or ends a person's access under authentication, and all else under API activity. */
 const AUTHENTICATION: Partial<Record<Route, AuditEvent['activity']>> = {

@@ -7,6 +7,7 @@ import { limitedForm, statesBody } from './request-body.ts'
 import type { AppRouteOptions } from './routes/app.ts'
 import { type BackchannelLogoutOptions, backchannelLogoutRoute } from './routes/backchannel-logout.ts'
 import { checkRoute, judgeForwarded } from './routes/check.ts'
+import { type EmbedOptions, embedRoutes } from './routes/embed.ts'
 import { jwksRoute } from './routes/jwks.ts'
 import { type LoginOptions, loginRoutes } from './routes/login.ts'
 import { type LogoutOptions, logoutRoutes } from './routes/logout.ts'
@@ -25,6 +26,7 @@ export interface OwnEndpointsOptions {
   readonly tokenExchange: TokenExchangeOptions
   readonly lookerToken: LookerTokenOptions
   readonly session: SessionOptions
+  readonly embed?: EmbedOptions
   /** Absent where nobody can sign in. */
   readonly signIn?: (LoginOptions & LogoutOptions & BackchannelLogoutOptions) | undefined
 }
@@ -41,6 +43,11 @@ const ALWAYS: readonly Endpoint[] = [
   { path: '/session', route: 'session', methods: ['GET', 'HEAD'] },
   { path: '/jwks.json', route: 'jwks', methods: ['GET', 'HEAD'] },
 ]
+const EMBED: readonly Endpoint[] = [
+  { path: '/looker/embed/session', route: 'embed_session', methods: ['GET', 'POST', 'DELETE'] },
+  { path: '/looker/embed/tokens', route: 'embed_tokens', methods: ['PUT', 'POST'] },
+  { path: '/looker/embed/url', route: 'embed_url', methods: ['GET'] },
+]
 const SIGN_IN: readonly Endpoint[] = [
   { path: '/login', route: 'login', methods: ['GET'] },
   { path: '/callback', route: 'callback', methods: ['GET'] },
@@ -50,13 +57,13 @@ const SIGN_IN: readonly Endpoint[] = [
 ]
 
 /** Which endpoint a path below the prefix is, for audit lines and metrics; `other` for none. */
-export function ownRoutes({ signIn }: OwnEndpointsOptions): (path: string) => Route {
-  const routes = new Map(endpoints(signIn !== undefined).map(({ path, route }) => [path, route]))
+export function ownRoutes(options: OwnEndpointsOptions): (path: string) => Route {
+  const routes = new Map(endpoints(options).map(({ path, route }) => [path, route]))
   return path => routes.get(path) ?? (path === '/check' || path.startsWith('/check/') ? 'check' : 'other')
 }
 
-function endpoints(signIn: boolean): readonly Endpoint[] {
-  return signIn ? [...ALWAYS, ...SIGN_IN] : ALWAYS
+function endpoints({ embed, signIn }: OwnEndpointsOptions): readonly Endpoint[] {
+  return [...ALWAYS, ...(embed === undefined ? [] : EMBED), ...(signIn === undefined ? [] : SIGN_IN)]
 }
 
 const OWN_ENDPOINT = { name: 'endpoint', access: 'authenticated', admits: () => true } as const
@@ -90,13 +97,14 @@ export async function ownEndpoints(
     scope.addHook('onRequest', createGuard({ ...guard, ruleFor: () => OWN_ENDPOINT }))
     await lookerTokenRoute(scope, options.lookerToken)
     await sessionRoute(scope, options.session)
+    if (options.embed !== undefined) await embedRoutes(scope, options.embed)
   })
   if (signIn !== undefined) {
     await own.register(scope => loginRoutes(scope, signIn))
     await own.register(scope => logoutRoutes(scope, signIn))
     await own.register(scope => backchannelLogoutRoute(scope, signIn))
   }
-  for (const endpoint of endpoints(signIn !== undefined)) refuseOtherMethods(own, endpoint)
+  for (const endpoint of endpoints(options)) refuseOtherMethods(own, endpoint)
   // The prefix is ours: what is not there is not the app's either.
   own.all('/*', notFound)
   own.all('/', notFound)

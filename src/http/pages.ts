@@ -61,19 +61,30 @@ export function pageOf(reply: FastifyReply, page: Page, site: string): string {
 /**
  * Gives the problem documents of a scope to browsers as pages, with the same words under the same status.
  * @param links where a person may go on from there.
+ * @param wanted whether it is a page that is wanted; by default where HTML is accepted.
  */
 export function showProblemsAsPages(
   scope: FastifyInstance,
   site: string,
   links: (request: FastifyRequest) => Page['links'],
+  wanted: (request: FastifyRequest) => boolean = acceptsHtml,
 ): void {
   scope.addHook('onSend', async (request, reply, payload) => {
     const isProblem = reply.getHeader('content-type') === PROBLEM_TYPE && Buffer.isBuffer(payload)
-    if (!isProblem || request.headers.accept?.includes('text/html') !== true) return payload
+    if (!isProblem || !wanted(request)) return payload
     const { title, detail, instance } = JSON.parse(payload.toString()) as Record<string, string>
     const page = { title: title ?? '', text: detail ?? '', links: links(request), requestId: instance ?? '' }
     return pageOf(reply, page, site)
   })
+}
+
+function acceptsHtml({ headers }: FastifyRequest): boolean {
+  return headers.accept?.includes('text/html') === true
+}
+
+/** Whether the answer takes the place of the page that a person has before them, as browsers say it. */
+export function isNavigation(request: FastifyRequest): boolean {
+  return acceptsHtml(request) && request.headers['sec-fetch-mode'] === 'navigate'
 }
 
 /** @param site whose page it is: the host that people see. */

@@ -39,9 +39,15 @@ export function problemOf(failure: Failure): Problem {
       })
     case 'no-credentials':
       // RFC 6750 §3.1: no credentials, so no error code.
-      return problem('unauthenticated', 401, 'Sign-in needed', 'Send a bearer token of a configured issuer.', {
-        [CHALLENGE]: 'Bearer',
-      })
+      return problem(
+        'unauthenticated',
+        401,
+        'Sign-in needed',
+        'Sign in, or send a bearer token of a configured issuer.',
+        {
+          [CHALLENGE]: 'Bearer',
+        },
+      )
     case 'token-rejected':
       return problem('invalid-token', 401, 'Token not accepted', `The token was not accepted: ${failure.detail}.`, {
         [CHALLENGE]: `Bearer error="invalid_token", error_description="${failure.detail.replaceAll(/["\\]/g, "'")}"`,

@@ -9,6 +9,7 @@ import { readTarget } from './canonical-path.ts'
 import { type Exchange, exchangeDecorator, exchangeOf, type Route } from './exchange.ts'
 import { createGuard } from './guard.ts'
 import { type OwnEndpointsOptions, ownEndpoints, ownRoutes } from './own-endpoints.ts'
+import { isNavigation, showProblemsAsPages } from './pages.ts'
 import { INTERNAL, PROBLEM_TYPE, type Problem, problemOf, renderProblem } from './problem.ts'
 import { dropRest, limitedForm, statesBody } from './request-body.ts'
 import { readHeaders } from './request-headers.ts'
@@ -131,11 +132,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
 
   const answer = (error: unknown, exchange: Exchange, reply: FastifyReply): void => {
     const failure = error instanceof Refusal ? error.failure : undefined
-    if (
-      failure?.kind === 'no-credentials' &&
-      options.signIn !== undefined &&
-      isNavigation(reply.request.raw, exchange)
-    ) {
+    if (failure?.kind === 'no-credentials' && options.signIn !== undefined && opensPage(reply.request.raw, exchange)) {
       exchange.decision = 'denied'
       exchange.reason = failure.kind
       const query = new URLSearchParams({ return_to: reply.request.raw.url ?? '/' })
@@ -194,6 +191,10 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
       scope.removeAllContentTypeParsers()
       // Bodies stream: nothing reads them here.
       scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+      if (options.signIn !== undefined) {
+        // A form that somebody sends after their session has ended; an app that is away.
+        showProblemsAsPages(scope, options.signIn.site, () => [{ href: '/', label: 'Go to the start' }], isNavigation)
+      }
       scope.addHook('onRequest', createGuard({ ...options.guard, ruleFor: options.guard.appRule }))
       scope.addHook('onRequest', (request, _reply, done) => {
         // Fastify refuses a type that it cannot read. It goes on as it came, from the raw headers.
@@ -215,7 +216,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
 }
 
 /** Whether a person would see the answer as a page. What a page fetches, and what an ingress asks, gets a plain 401. */
-function isNavigation({ method, headers }: IncomingMessage, { route }: Exchange): boolean {
+function opensPage({ method, headers }: IncomingMessage, { route }: Exchange): boolean {
   if (method !== 'GET' || route === 'check' || headers.accept?.includes('text/html') !== true) return false
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': dest } = headers
   return (mode === undefined || mode === 'navigate') && (dest === undefined || dest === 'document')

@@ -162,6 +162,10 @@ function join(client: Socket, app: Duplex): (code: number) => void {
     // Where the end is ours, the client is to have the Close first.
     if (code === undefined) endSoon(client)
   }
+  const clientEnded = (): void => {
+    endSoon(app)
+    if (code !== undefined) endSoon(client)
+  }
   const leaveApp = (): void => endSoon(app.off('data', fromApp))
   app.on('data', fromApp).once('end', endClient).once('close', endClient)
   client
@@ -178,7 +182,8 @@ function join(client: Socket, app: Duplex): (code: number) => void {
     app.resume()
     if (toClient.between()) tellClient()
     endApp(app, toApp, code)
-    setTimeout(() => client.destroy(), LINGER_MILLISECONDS).unref()
+    if (client.readableEnded) endSoon(client)
+    else setTimeout(() => client.destroy(), LINGER_MILLISECONDS).unref()
   }
 }
 

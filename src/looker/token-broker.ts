@@ -61,7 +61,6 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
   const memory = new Map<string, Remembered>()
   const ownerOf = new Map<string, string>()
 
-  const tokenPlace = (scope: LookerScope): Place => ({ kind: 'looker-token', owner: scope.externalUserId })
   const provisioning = createProvisioning(deps)
 
   const forget = (owner: string): void => {
@@ -173,8 +172,7 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
 
   const purge = async (scope: LookerScope): Promise<void> => {
     forget(scope.externalUserId)
-    await vault.remove(tokenPlace(scope))
-    vault.announce(tokenPlace(scope))
+    await forgetToken(vault, scope)
   }
 
   const obtainOrWait = async (scope: LookerScope, context: CallContext): Promise<PersonToken> => {
@@ -233,6 +231,16 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
       return (stored ?? known)?.lookerUserId
     },
   }
+}
+
+/** On every replica. The token is good at Looker until it ends. */
+export async function forgetToken(vault: LookerVault, scope: LookerScope): Promise<void> {
+  await vault.remove(tokenPlace(scope))
+  vault.announce(tokenPlace(scope))
+}
+
+function tokenPlace(scope: LookerScope): Place {
+  return { kind: 'looker-token', owner: scope.externalUserId }
 }
 
 function flightKey(scope: LookerScope): string {

@@ -91,7 +91,7 @@ describe('what passes', () => {
     ])
     for (const byte of sent) only(app).stream.write(Buffer.from([byte]))
     const received: Buffer[] = []
-    socket.on('data', (chunk: Buffer) => received.push(chunk))
+    socket.on('data', (chunk: Buffer) => received.push(chunk)).resume()
     await vi.waitFor(() => expect(Buffer.concat(received).equals(sent)).toBe(true))
   })
 
@@ -250,7 +250,7 @@ describe('the end', () => {
     expect(proxy.watched()).toBe(2)
     socket.resetAndDestroy()
     await only(app).closed
-    expect(proxy.watched()).toBe(0)
+    await vi.waitFor(() => expect(proxy.watched()).toBe(0))
   })
 
   test('a session that ends closes the socket with 1008, on both sides', async () => {
@@ -261,7 +261,7 @@ describe('the end', () => {
     expect(await closed).toMatchObject({ code: 1008 })
     await only(app).closed
     expect(only(app).frames).toEqual([{ opcode: CLOSE, payload: Buffer.from([0x03, 0xf0]) }])
-    expect(proxy.watched()).toBe(0)
+    await vi.waitFor(() => expect(proxy.watched()).toBe(0))
   })
 
   test('a process that stops closes the socket with 1001, on both sides', async () => {
@@ -288,9 +288,8 @@ describe('the end', () => {
     await waits.promise
     proxy.stop()
     held.resolve()
-    const { status, socket, read } = await opening
+    const { status, read } = await opening
     const { code } = read()
-    socket.resume()
     expect({ status, code: await code }).toEqual({ status: 101, code: 1001 })
   })
 

@@ -83,6 +83,7 @@ export async function embedRoutes(guarded: FastifyInstance, options: EmbedOption
     const generated = await forCaller(request, (scope, context) =>
       sessions.generate(scope, tokens, request.headers['user-agent'], context),
     )
+    if (generated !== 'over') exchangeOf(request).lookerUserId = generated.lookerUserId
     return handOut(request, reply, () => {
       const body = generated === 'over' ? OVER : writtenTokens(generated)
       // Less than a second is no time to do anything with.
@@ -98,7 +99,9 @@ export async function embedRoutes(guarded: FastifyInstance, options: EmbedOption
     scope.route({ method: ['PUT', 'POST'], url: '/looker/embed/tokens', handler: generate })
     scope.delete('/looker/embed/session', async (request, reply) => {
       refuseTokenInForm(request)
-      await forCaller(request, ({ externalUserId }, context) => sessions.end(externalUserId, context))
+      exchangeOf(request).lookerUserId = await forCaller(request, ({ externalUserId }, context) =>
+        sessions.end(externalUserId, context),
+      )
       return reply.code(204).header('cache-control', 'no-store').send()
     })
     scope.get('/looker/embed/url', { exposeHeadRoute: false }, async (request, reply) => {

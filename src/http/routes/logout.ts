@@ -11,8 +11,11 @@ import { pageOf, showProblemsAsPages } from '../pages.ts'
 /** What ending a session takes, whoever asks for it. */
 export interface SignOutOptions {
   ensureAudit(): void
-  /** @throws {Refusal} `no-grant` or `claim-missing` where there never was a token. */
-  dropLookerTokens(exchange: Exchange, identity: Identity): Promise<void>
+  /**
+   * Ends the person's token and embed session at Looker.
+   * @throws {Refusal} `no-grant` or `claim-missing` where there never was one.
+   */
+  dropLookerAccess(exchange: Exchange, identity: Identity): Promise<void>
   /** Logs what the caller is not told. */
   report(exchange: Exchange, error: unknown): void
 }
@@ -72,7 +75,7 @@ export async function logoutRoutes(scope: FastifyInstance, options: LogoutOption
 /** The session is over by now, and stays so: a Looker token that cannot be dropped lapses within the hour. */
 export async function dropTokens(exchange: Exchange, identity: Identity, options: SignOutOptions): Promise<void> {
   try {
-    await options.dropLookerTokens(exchange, identity)
+    await options.dropLookerAccess(exchange, identity)
   } catch (error) {
     const kind = error instanceof Refusal ? error.failure.kind : undefined
     if (kind !== 'no-grant' && kind !== 'claim-missing') options.report(exchange, error)
