@@ -8,7 +8,8 @@ const print = (line: string): void => console.log(line)
 console.debug = () => {}
 
 const parts = await startDemo()
-print('Sallyport demo. Everything runs on this machine, in memory, and is gone when it ends.')
+print(`Sallyport demo: open ${parts.sallyportUrl} and sign in as Ana, Vic or Nora.`)
+print('Everything runs on this machine, in memory, and is gone when it ends.')
 print(`   Sallyport         ${parts.sallyportUrl}   (admin ${parts.adminUrl})`)
 print(`   issuer            ${parts.issuer.issuer}`)
 print(`   emulated Looker   ${parts.looker.url}`)
@@ -23,7 +24,7 @@ if (once || !held) {
 } else {
   const { accessToken } = await parts.issuer.signIn('ana')
   print(`
-Try it yourself. The configuration that runs here:
+Open ${parts.sallyportUrl} in a browser, or go on here. The configuration that runs:
 
 ${parts.configuration.replaceAll(/^/gm, '   ')}
    export ANA='${accessToken}'

@@ -1,4 +1,6 @@
 import type { IWriteQuery } from '@looker/sdk'
+import { createBrowser } from './issuer/browser.ts'
+import { choosePerson } from './issuer/sign-in.ts'
 import { lookerAs } from './looker-sdk.ts'
 import type { DemoParts } from './parts.ts'
 
@@ -148,6 +150,26 @@ function stepsOf({ issuer, looker, sallyportUrl, adminUrl, audit }: DemoParts): 
         return [
           '✓ without a token: 401',
           `✓ with hers the app sees x-forwarded-user ${text(seen['x-forwarded-user'])}, groups ${text(seen['x-forwarded-groups'])}; her "x-forwarded-user: root" was dropped`,
+        ]
+      },
+    },
+    {
+      title: 'Vic opens the app in a browser: he is sent to the issuer, and comes back with a session',
+      async run() {
+        const browser = createBrowser()
+        const atIssuer = await browser.open(`${sallyportUrl}/headers`)
+        expect(atIssuer.url.origin === issuer.issuer, `he was sent to ${atIssuer.url.href}`)
+        const back = await choosePerson(browser, atIssuer, 'vic')
+        expect(back.url.href === `${sallyportUrl}/headers` && back.status === 200, `he came back to ${back.url.href}`)
+        const seen = JSON.parse(back.body) as Record<string, unknown>
+        expect(seen['x-forwarded-user'] === 'vic', `the app saw ${back.body}`)
+        const shown = browser.cookieHeader(sallyportUrl)
+        // The issuer’s own cookies come along: it is on the same host, and cookies know no ports.
+        expect(shown.includes('sallyport='), 'there is no session cookie')
+        expect(!text(seen['cookie'] ?? '').includes('sallyport'), `the app saw ${text(seen['cookie'])}`)
+        return [
+          `✓ the app sees x-forwarded-user ${text(seen['x-forwarded-user'])}, and no cookie of Sallyport’s`,
+          '✓ his browser has one opaque cookie; the issuer’s tokens stay with Sallyport',
         ]
       },
     },
