@@ -63,10 +63,10 @@ test('says that no configuration is named', async () => {
 })
 
 test('says what serve will refuse', async () => {
-  const config = file({ session: { idleMinutes: 5 } })
+  const config = file({ grants: [{ name: 'a', permissions: ['p'], operations: ['@viewer'] }] })
   const { code, stderr } = await runCommand(['check', '--config', config], ENVIRONMENT)
   expect(code).toBe(0)
   expect(linesOf(stderr)).toContain(
-    'warning: serve will refuse this: session: browser sessions is not built in this version; remove it to start',
+    'warning: serve will refuse this: grants[0].operations: the gateway to the Looker API is not built in this version; remove it to start',
   )
 })

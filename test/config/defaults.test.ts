@@ -32,7 +32,7 @@ test('fills in what the file leaves out', () => {
 test('leaves out what is off when it is not named', () => {
   const { config } = load()
   expect(config.grants).toEqual([])
-  for (const key of ['app', 'rules', 'session'] as const) expect(config[key]).toBeUndefined()
+  for (const key of ['app', 'rules'] as const) expect(config[key]).toBeUndefined()
   expect(config.store.redis).toBeUndefined()
   expect(config.audit.file).toBeUndefined()
 })
