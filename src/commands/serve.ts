@@ -34,8 +34,9 @@ export async function serve(file: string, version: string): Promise<number> {
 
   const stopped = signalled()
   const sallyport = await createSallyport({ config, secrets, version, log })
-  await listen(sallyport.admin, config.server.admin, 'server.admin')
+  // The probes last: whoever is told "ready" is sent here at once.
   await listen(sallyport.proxy, config.server.listen, 'server.listen')
+  await listen(sallyport.admin, config.server.admin, 'server.admin')
   log.info(
     { version, listen: config.server.listen, admin: config.server.admin, publicUrl: config.server.publicUrl },
     'listening',

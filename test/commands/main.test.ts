@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import { runCommand } from './process.ts'
 
-test.each([['--help'], ['-h'], ['help'], ['serve', '--help']])(
+test.each([['--help'], ['-h'], ['help'], ['serve', '--help'], ['migrate', 'oauth2-proxy', '--help']])(
   '%s names every command and the exit codes',
   async (...args) => {
     const { code, stdout, stderr } = await runCommand(args)
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    for (const command of ['serve --config', 'check --config', 'grants explain', 'audit verify', 'version', 'help']) {
+    const commands = ['serve --config', 'check --config', 'grants explain', 'rules explain', 'audit verify']
+    for (const command of [...commands, 'migrate oauth2-proxy', 'version', 'help']) {
       expect(stdout).toContain(`sallyport ${command}`)
     }
     expect(stdout).toContain('SALLYPORT_CONFIG')

@@ -233,6 +233,7 @@ test.each([
 
 test.each([
   [{ upstreams: ['static://202'] }, undefined],
+  [{ upstreams: ['unix:///run/app.sock'] }, { url: 'unix:///run/app.sock' }],
   [{ upstreams: ['http://user:hunter2@127.0.0.1:3000/'] }, { url: 'http://127.0.0.1:3000' }],
   [{ upstreams: ['http://127.0.0.1:3000', 'http://user:hunter2@other:1/x/'] }, { url: 'http://127.0.0.1:3000' }],
 ])('upstreams %j', (keys, app) => {

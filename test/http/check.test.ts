@@ -127,6 +127,14 @@ test('a peer that is not a trusted proxy is refused, whatever it says', async ()
   expect(answer.status).toBe(403)
 })
 
+test.for(['GoogleHC/1.0', 'kube-probe/1.33', 'oauth2-proxy-health'])(
+  'no User-Agent opens anything: %s',
+  async agent => {
+    const headers = { 'x-forwarded-method': 'GET', 'x-forwarded-uri': '/reports/1', 'user-agent': agent }
+    expect((await sidecar.fetch('/sallyport/check', { headers })).status).toBe(401)
+  },
+)
+
 test('a question that says nothing to judge is refused', async () => {
   expect((await sidecar.fetch('/sallyport/check', { headers: { authorization: `Bearer ${ana}` } })).status).toBe(403)
 })

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createBrowser, type Page } from '../../demo/issuer/browser.ts'
+import { choosePerson } from '../../demo/issuer/sign-in.ts'
 import { documentedCode } from '../support/documented.ts'
 import { type Nginx, startNginx } from '../support/nginx.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
 import { freePort } from '../support/redis-server.ts'
-import { json, type Sidecar, startWorld, type World } from '../support/world.ts'
+import { json, LOGIN, type Sidecar, startWorld, webClientOf, type World } from '../support/world.ts'
 
 const RULES = [
   { paths: ['/public/**'], access: 'public' },
@@ -34,9 +36,11 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${port}`
   sidecar = await world.sidecar({
     server: { publicUrl: url, trustedProxies: ['127.0.0.1'] },
+    issuers: [{ name: 'corp', issuer: world.issuer.issuer, audiences: ['sallyport'], login: LOGIN }],
     app: undefined,
     rules: RULES,
   })
+  world.issuer.setWebClient(webClientOf(url))
   // The page that people copy from, with the addresses of this machine.
   const [documented = ''] = documentedCode('deployment.md', 'nginx')
   nginx = await startNginx(
@@ -177,6 +181,41 @@ describe('refuses', () => {
     for (const path of ['/_sallyport', '/sallyport/check', '/sallyport/check/headers']) {
       await expectRefused(get(path, ana, { headers: { 'x-forwarded-uri': '/', 'x-forwarded-method': 'GET' } }), 404)
     }
+  })
+})
+
+describe('a person in a browser', () => {
+  /** Goes to a page of the app without a session, and comes back to it with one. */
+  const signIn = async (): Promise<{ page: Page; cookie: string }> => {
+    const browser = createBrowser()
+    const page = await choosePerson(browser, await browser.open(`${url}/headers?x=1`), 'ana')
+    return { page, cookie: browser.cookieHeader(url) }
+  }
+
+  test('is sent to sign in, comes back, and the app learns who it is and not the session', async () => {
+    const { page, cookie } = await signIn()
+    expect(page.url.href).toBe(`${url}/headers`)
+    expect(JSON.parse(page.body)).toMatchObject({ 'x-forwarded-user': 'ana' })
+    expect(cookie).toMatch(/(?:^|; )sallyport=/)
+    expect(page.body).not.toMatch(/[^-]sallyport=/)
+  })
+
+  test('writes, and opens WebSockets, from pages of this origin alone', async () => {
+    const { cookie } = await signIn()
+    const from = (origin: string, more: Init): Promise<Response> =>
+      get('/echo', undefined, { ...more, headers: { ...more.headers, cookie, origin } })
+    const write = { method: 'POST', body: 'x' }
+    expect((await from(url, write)).status).toBe(200)
+    await expectRefused(from('http://evil.example', write), 403)
+    const statusOf = async (origin: string): Promise<number | undefined> => {
+      const headers = { cookie, origin, connection: 'Upgrade', upgrade: 'websocket' }
+      const asked = request(`${url}/headers`, { headers, agent: false }).end()
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+      answer.destroy()
+      return answer.statusCode
+    }
+    expect(await statusOf(url)).toBe(200)
+    expect(await statusOf('http://evil.example')).toBe(403)
   })
 })
 

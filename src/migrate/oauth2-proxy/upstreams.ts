@@ -1,3 +1,4 @@
+import { unixSocketOf } from '../../config/values.ts'
 import { FILL_IN, type Notes } from './notes.ts'
 import type { Settings } from './settings.ts'
 
@@ -8,30 +9,40 @@ export interface App {
   readonly paths: readonly string[]
 }
 
+/** One upstream: where it is, and the path that was looked for. */
+interface Place {
+  readonly url: string
+  readonly path: string
+}
+
 export function appOf(settings: Settings, notes: Notes): App {
   const written = settings.list('upstream')
-  const [first, ...others] = written.filter(upstream => /^https?:\/\//i.test(upstream) && URL.canParse(upstream))
-  const rest = written.filter(upstream => upstream !== first && !others.includes(upstream))
-  notes.lost.push(...rest.map(elsewhere))
+  const places = written.map(placeOf)
+  notes.lost.push(...written.filter((_upstream, index) => places[index] === undefined).map(elsewhere))
+  const [first, ...others] = places.filter(place => place !== undefined)
   if (first === undefined) {
     if (written.length === 0)
       notes.toDo.push('app.url: no upstream was given; name the app, or leave app out for a broker or for /check')
     const asksOnly = written.some(upstream => upstream.startsWith('static://'))
     return { section: asksOnly ? undefined : { url: `http://${FILL_IN}.example.com:3000` }, paths: ['/**'] }
   }
-  const { origin } = new URL(first)
-  const here = [first, ...others].filter(upstream => new URL(upstream).origin === origin)
-  const away = others.filter(upstream => new URL(upstream).origin !== origin)
+  const away = others.filter(({ url }) => url !== first.url)
   if (away.length > 0) {
     notes.lost.push(
-      `upstream ${away.map(upstream => new URL(upstream).origin).join(', ')}: there is one app behind one Sallyport; put a router behind it, or a Sallyport before each`,
+      `upstream ${away.map(({ url }) => url).join(', ')}: there is one app behind one Sallyport; put a router behind it, or a Sallyport before each`,
     )
   }
   const timeout = secondsOf(settings.text('upstream-timeout'))
   return {
-    section: { url: origin, ...(timeout === undefined || timeout <= 0 ? {} : { timeoutSeconds: timeout }) },
-    paths: pathsOf(here.map(upstream => new URL(upstream).pathname)),
+    section: { url: first.url, ...(timeout === undefined || timeout <= 0 ? {} : { timeoutSeconds: timeout }) },
+    paths: pathsOf([first, ...others].filter(({ url }) => url === first.url).map(({ path }) => path)),
   }
+}
+
+function placeOf(upstream: string): Place | undefined {
+  if (unixSocketOf(upstream) !== undefined) return { url: upstream, path: '/' }
+  const url = URL.parse(upstream)
+  return url !== null && /^https?:$/.test(url.protocol) ? { url: url.origin, path: url.pathname } : undefined
 }
 
 /** `http://app/foo/` took all below /foo/ and `http://app/foo` that path alone; the path went on unchanged. */
@@ -44,7 +55,6 @@ function elsewhere(upstream: string): string {
   if (upstream.startsWith('file:'))
     return 'upstream file: files are not served; let the app, or a web server behind, serve them'
   if (upstream.startsWith('static:')) return 'upstream static: leave app out, and let the ingress ask {prefix}/check'
-  if (upstream.startsWith('unix:')) return 'upstream unix: name it in app as docs/configuration.md says for sockets'
   return upstream.startsWith('rewritten ')
     ? `upstream ${upstream.slice(10)}: paths are not rewritten; let the app, or a router behind, do it`
     : 'upstream: one is not a URL that can be read'
