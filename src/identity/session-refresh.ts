@@ -10,6 +10,7 @@ const LEASE_MILLISECONDS = 30_000
 /** How long the work of another replica is waited for. */
 const WAIT_MILLISECONDS = 10_000
 const LOOK_MILLISECONDS = 1_000
+const RELEASE_RETRY_MILLISECONDS = 250
 /** Another replica may have spent the refresh token and not yet written what it got: it has this long. */
 const GRACE_LOOKS = 3
 const GRACE_PAUSE_MILLISECONDS = 500
@@ -36,7 +37,7 @@ export interface SessionRefreshDeps {
   readonly signOuts: SignOuts
   readonly clock: Clock
   identityOf(issuer: string, claims: SignedIn['claims'], expiresAt: number): Identity
-  refresh(issuer: string, tokens: SignedIn['tokens'], subject: string): Promise<SignedIn | 'ended'>
+  refresh(issuer: string, tokens: SignedIn['tokens'], subject: string, claims: SignedIn['claims']): Promise<SignedIn | 'ended'>
   observe(event: 'refreshed' | 'ended'): void
   report(what: string, error: unknown): void
 }
@@ -77,6 +78,20 @@ export function createSessionRefresh(deps: SessionRefreshDeps): SessionRefresh {
     return undefined
   }
 
+  /** As soon as the store is back: until the lease lapses, whoever needs a refresh would wait in vain. */
+  const releaseLater = async (lease: { release(): Promise<void> }): Promise<void> => {
+    const until = performance.now() + LEASE_MILLISECONDS
+    for (;;) {
+      await pause(RELEASE_RETRY_MILLISECONDS, undefined, { ref: false })
+      if (closed || performance.now() >= until) return
+      try {
+        return await lease.release()
+      } catch {
+        // Was told at the first attempt.
+      }
+    }
+  }
+
   const lease = async (id: string): Promise<HeldLease | undefined> => {
     const lease = await vault.lease(leasePlace(id), LEASE_MILLISECONDS)
     if (lease === undefined) return undefined
@@ -87,8 +102,12 @@ export function createSessionRefresh(deps: SessionRefreshDeps): SessionRefresh {
     let late: Promise<void> | undefined
     const release = async (): Promise<void> => {
       clearInterval(extending)
-      // One that cannot be given back lapses.
-      await lease.release().catch((error: unknown) => deps.report('release of a lease', error))
+      try {
+        await lease.release()
+      } catch (error) {
+        deps.report('release of a lease', error)
+        void releaseLater(lease)
+      }
     }
     return {
       keepUntil: promise => void (late = promise),
@@ -103,7 +122,7 @@ export function createSessionRefresh(deps: SessionRefreshDeps): SessionRefresh {
     const { version, issuer, sub, idToken, refreshToken, tokensEndAt } = current
     const tokens = { idToken, accessToken: undefined, refreshToken, expiresAt: tokensEndAt }
     const askedAt = clock.now()
-    const answer = await deps.refresh(issuer, tokens, sub)
+    const answer = await deps.refresh(issuer, tokens, sub, current.claims)
     if (answer === 'ended') return end(id, version)
     const next = renewed(current, answer, askedAt)
     const { record, late } = await archive.replace(id, version, next)

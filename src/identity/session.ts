@@ -70,8 +70,11 @@ export interface SessionDeps {
   readonly absoluteMilliseconds: number
   /** @throws {Refusal} where the claims do not hold. */
   identityOf(issuer: string, claims: Claims, expiresAt: number): Identity
-  /** Has a deadline. `ended` only where the issuer says `invalid_grant`; rejects for all else. */
-  refresh(issuer: string, tokens: SignedIn['tokens'], subject: string): Promise<SignedIn | 'ended'>
+  /**
+   * Has a deadline. `ended` only where the issuer says `invalid_grant`; rejects for all else.
+   * @param claims those before, which go on to count where the issuer says no others.
+   */
+  refresh(issuer: string, tokens: SignedIn['tokens'], subject: string, claims: Claims): Promise<SignedIn | 'ended'>
   observe(event: 'started' | 'ended' | 'expired' | 'refreshed' | 'refresh_failed'): void
   /** Hears of what failed behind nobody's request. */
   report(what: string, error: unknown): void

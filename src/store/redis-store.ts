@@ -114,7 +114,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const holder = `${owner}:${randomUUID()}`
       const generation = await run('lease', () =>
         client().sallyportLease(lease, generationKey, holder, ttlMilliseconds, GENERATION_MILLISECONDS),
-      )
+      ).catch((error: unknown) => {
+        // A slow Redis may give it all the same, to nobody. Commands keep their order, so this one comes after.
+        client()
+          .sallyportRelease(lease, holder)
+          .catch(() => {})
+        throw error
+      })
       if (generation === 0) return undefined
       return {
         generation,
