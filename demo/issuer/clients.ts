@@ -35,7 +35,7 @@ export function webClient({ redirectUris = defaultRedirectUris, ...options }: We
     token_endpoint_auth_method: 'client_secret_basic',
     redirect_uris: redirectUris,
     post_logout_redirect_uris:
-      options.postLogoutRedirectUris ?? Array.from(new Set(redirectUris.map(uri => new URL('/', uri).href))),
+      options.postLogoutRedirectUris ?? Array.from(new Set(redirectUris.map(uri => new URL('signed-out', uri).href))),
     backchannel_logout_uri: options.backchannelLogoutUri ?? new URL('backchannel-logout', first).href,
     backchannel_logout_session_required: true,
   }

@@ -1,4 +1,4 @@
-/** Why a presented credential is not accepted. Also the `reason` label of `auth_total`, so the set stays closed. */
+/** Why a presented credential is not accepted. */
 export type TokenRejection =
   | 'malformed'
   | 'too-long'
@@ -25,6 +25,17 @@ export type SignInTrouble =
   | 'code-refused'
   | 'client-refused'
   | 'answer-rejected'
+
+/** What became of a request's credentials: the `reason` label of `auth_total`. */
+export type AuthReason =
+  | TokenRejection
+  | 'ok'
+  | 'no-credentials'
+  | 'session-over'
+  | 'other-origin'
+  | 'issuer-unavailable'
+  | 'store-unavailable'
+  | 'ambiguous'
 
 /** What went wrong, as data. `http/problem.ts` renders each into one public answer. */
 export type Failure =

@@ -38,7 +38,7 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
   const hopsOf = (direct: string, forwardedFor: string | string[]): string[] => {
     const hops = String(forwardedFor)
       .split(',')
-      .map(hop => plain(hop.trim()))
+      .map(hop => plain(withoutPort(hop.trim())))
     const from = hops.findLastIndex(hop => isIP(hop) === 0 || !isTrusted(hop))
     if (from === -1) return [...hops, direct]
     // Somebody wrote what is no address there: as far as that nothing is known.
@@ -62,4 +62,10 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
 /** An IPv4 address that came over an IPv6 socket is that IPv4 address. */
 function plain(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address
+}
+
+/** Azure's gateways write the port too, and RFC 7239 puts an IPv6 address in brackets. */
+function withoutPort(hop: string): string {
+  const [, six, four] = /^(?:\[([0-9A-Fa-f:.]+)\]|([\d.]+))(?::\d{1,5})?$/.exec(hop) ?? []
+  return six ?? four ?? hop
 }

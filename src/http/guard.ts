@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { FastifyRequest, onRequestHookHandler } from 'fastify'
-import { type Failure, Refusal, type TokenRejection } from '../core/failure.ts'
+import { type AuthReason, type Failure, Refusal } from '../core/failure.ts'
 import type { Identity } from '../core/identity.ts'
 import { type AccessRule, Permit } from '../core/permit.ts'
 import { type Exchange, exchangeOf } from './exchange.ts'
@@ -18,19 +18,10 @@ export interface GuardDeps {
   observeAuth(
     method: Identity['method'] | 'none' | 'bearer',
     result: 'ok' | 'refused' | 'error',
-    reason: TokenRejection | AuthTrouble,
+    reason: AuthReason,
   ): void
   observeDecision(decision: 'allow' | 'deny', rule: string): void
 }
-
-export type AuthTrouble =
-  | 'ok'
-  | 'no-credentials'
-  | 'session-over'
-  | 'other-origin'
-  | 'issuer-unavailable'
-  | 'store-unavailable'
-  | 'ambiguous'
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -128,7 +119,11 @@ function mayUseCookie(
   { headers }: IncomingMessage,
   trusts: (origin: string) => boolean,
 ): boolean {
-  if (SAFE_METHODS.has(method) && headers.upgrade === undefined) return true
+  return (SAFE_METHODS.has(method) && headers.upgrade === undefined) || comesFromOurPage(headers, trusts)
+}
+
+/** @param trusts whether a page of this origin may act for the person whose cookie came along. */
+export function comesFromOurPage(headers: IncomingHttpHeaders, trusts: (origin: string) => boolean): boolean {
   const { origin } = headers
   return origin === undefined ? headers['sec-fetch-site'] === 'same-origin' : trusts(origin)
 }

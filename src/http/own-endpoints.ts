@@ -7,6 +7,7 @@ import { limitedForm, statesBody } from './request-body.ts'
 import type { AppRouteOptions } from './routes/app.ts'
 import { type BackchannelLogoutOptions, backchannelLogoutRoute } from './routes/backchannel-logout.ts'
 import { checkRoute, judgeForwarded } from './routes/check.ts'
+import { clientRoute } from './routes/client.ts'
 import { type EmbedOptions, embedRoutes } from './routes/embed.ts'
 import { jwksRoute } from './routes/jwks.ts'
 import { type LoginOptions, loginRoutes } from './routes/login.ts'
@@ -25,6 +26,8 @@ export interface OwnEndpointsOptions {
   }
   readonly tokenExchange: TokenExchangeOptions
   readonly lookerToken: LookerTokenOptions
+  /** Where Looker's pages are, if not where its API is. */
+  readonly lookerWebUrl?: string | undefined
   readonly session: SessionOptions
   readonly embed?: EmbedOptions
   /** Absent where nobody can sign in. */
@@ -42,6 +45,7 @@ const ALWAYS: readonly Endpoint[] = [
   { path: '/looker/token', route: 'looker_token', methods: ['POST', 'DELETE'] },
   { path: '/session', route: 'session', methods: ['GET', 'HEAD'] },
   { path: '/jwks.json', route: 'jwks', methods: ['GET', 'HEAD'] },
+  { path: '/client.js', route: 'client', methods: ['GET', 'HEAD'] },
 ]
 const EMBED: readonly Endpoint[] = [
   { path: '/looker/embed/session', route: 'embed_session', methods: ['GET', 'POST', 'DELETE'] },
@@ -88,6 +92,7 @@ export async function ownEndpoints(
 
   await own.register(scope => tokenExchangeRoute(scope, options.tokenExchange))
   await jwksRoute(own, options.assertion)
+  await clientRoute(own, { lookerUrl: options.lookerWebUrl ?? options.lookerToken.lookerUrl })
   await own.register(async scope => {
     scope.addHook('onRequest', judgeForwarded(options.clientAddress.isTrusted))
     scope.addHook('onRequest', createGuard({ ...guard, ruleFor: guard.appRule }))

@@ -1,33 +1,33 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { PROBLEM_TYPE } from './problem.ts'
+import { PROBLEM_TYPE, urnOf } from './problem.ts'
 
 /** What a person is told. All of it is text: nothing in it is read as markup. */
 export interface Page {
   readonly title: string
   readonly text: string
   /** The first is what most people want. */
-  readonly links: readonly { readonly href: string; readonly label: string; readonly hint?: string }[]
+  readonly links: readonly { readonly href: string; readonly label: string }[]
   /** What an administrator asks for. */
   readonly requestId?: string
 }
 
 const STYLE = `
 :root { color-scheme: light dark; --ground: light-dark(#f4f5f7, #0f1318); --card: light-dark(#fff, #191f27);
-  --edge: light-dark(#d9dde3, #303945); --ink: light-dark(#161b22, #eceff4); --soft: light-dark(#515c6b, #a7b1bf);
+  --edge: light-dark(#d9dde3, #303945); --line: light-dark(#868f9c, #6b7787);
+  --ink: light-dark(#161b22, #eceff4); --soft: light-dark(#515c6b, #a7b1bf);
   --accent: light-dark(#0b5fa5, #8cc5ff); --on-accent: light-dark(#fff, #0c1a29) }
 * { box-sizing: border-box }
 body { margin: 0; min-height: 100dvh; display: grid; place-items: center; padding: 1.5rem; background: var(--ground);
   color: var(--ink); font: 1rem/1.55 system-ui, sans-serif; -webkit-text-size-adjust: 100% }
 main { width: min(100%, 27rem); padding: 2.25rem 2rem 2rem; background: var(--card); border: 1px solid var(--edge);
-  border-top: 3px solid var(--accent); border-radius: .5rem; box-shadow: 0 1px 2px #0001, 0 8px 24px #0001 }
+  border-radius: .625rem; box-shadow: 0 1px 2px #0001, 0 8px 24px #0001 }
 .site { margin: 0 0 1.25rem; color: var(--soft); font-size: .875rem; overflow-wrap: anywhere }
 h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.2; letter-spacing: -.015em; text-wrap: balance }
 h1 + p { margin: 0; color: var(--soft); overflow-wrap: anywhere; text-wrap: pretty }
 ul { list-style: none; margin: 1.75rem 0 0; padding: 0; display: grid; gap: .625rem }
-a { display: block; padding: .7rem 1rem; border: 1px solid var(--edge); border-radius: .375rem; color: var(--ink);
+a { display: block; padding: .7rem 1rem; border: 1px solid var(--line); border-radius: .375rem; color: var(--ink);
   text-decoration: none; font-weight: 550 }
-a small { display: block; color: var(--soft); font-weight: 400; overflow-wrap: anywhere }
 a:hover { border-color: var(--accent) }
 a:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 .only a { text-align: center; background: var(--accent); border-color: var(--accent); color: var(--on-accent) }
@@ -36,6 +36,18 @@ footer { margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--edg
 code { font: .8125rem ui-monospace, monospace; overflow-wrap: anywhere; user-select: all }
 @media (forced-colors: active) { a, main { border-color: CanvasText } }
 `
+
+/** Where the words of the problem are for programs. */
+const FOR_PEOPLE: Readonly<Record<string, Pick<Page, 'title' | 'text'>>> = {
+  [urnOf('issuer-unavailable')]: {
+    title: 'Sign-in is not possible right now',
+    text: 'The identity provider cannot be reached. Wait a moment, then try again.',
+  },
+  [urnOf('store-unavailable')]: {
+    title: 'This is not possible right now',
+    text: 'Something that is needed for it cannot be reached. Wait a moment, then try again.',
+  },
+}
 
 const HEADERS = {
   'content-type': 'text/html; charset=utf-8',
@@ -59,7 +71,7 @@ export function pageOf(reply: FastifyReply, page: Page, site: string): string {
 }
 
 /**
- * Gives the problem documents of a scope to browsers as pages, with the same words under the same status.
+ * Gives the problem documents of a scope to browsers as pages, under the same status.
  * @param links where a person may go on from there.
  * @param wanted whether it is a page that is wanted; by default where HTML is accepted.
  */
@@ -72,9 +84,14 @@ export function showProblemsAsPages(
   scope.addHook('onSend', async (request, reply, payload) => {
     const isProblem = reply.getHeader('content-type') === PROBLEM_TYPE && Buffer.isBuffer(payload)
     if (!isProblem || !wanted(request)) return payload
-    const { title, detail, instance } = JSON.parse(payload.toString()) as Record<string, string>
-    const page = { title: title ?? '', text: detail ?? '', links: links(request), requestId: instance ?? '' }
-    return pageOf(reply, page, site)
+    const {
+      type = '',
+      title = '',
+      detail = '',
+      instance = '',
+    } = JSON.parse(payload.toString()) as Record<string, string>
+    const words = FOR_PEOPLE[type] ?? { title, text: detail }
+    return pageOf(reply, { ...words, links: links(request), requestId: instance }, site)
   })
 }
 
@@ -89,10 +106,7 @@ export function isNavigation(request: FastifyRequest): boolean {
 
 /** @param site whose page it is: the host that people see. */
 function renderPage({ title, text, links, requestId }: Page, site: string): string {
-  const items = links.map(
-    ({ href, label, hint }) =>
-      `<li><a href="${escapeHtml(href)}">${escapeHtml(label)}${hint === undefined ? '' : `<small>${escapeHtml(hint)}</small>`}</a></li>`,
-  )
+  const items = links.map(({ href, label }) => `<li><a href="${escapeHtml(href)}">${escapeHtml(label)}</a></li>`)
   return `<!doctype html>
 <html lang="en">
 <head>

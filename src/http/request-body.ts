@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { PassThrough, Transform } from 'node:stream'
 import { Refusal } from '../core/failure.ts'
+import { bytesPassed } from './read-buffers.ts'
 
 /** How long a body that nobody wants any more is still read: a client that is cut off while it sends may miss the answer. */
 const LINGER_MILLISECONDS = 5000
@@ -31,14 +32,16 @@ export function limitedBody(request: IncomingMessage, limits: BodyLimits, isAnsw
     transform(chunk: Buffer, _encoding, done) {
       size += chunk.length
       waiting.refresh()
+      bytesPassed(chunk.length)
       if (size > limits.bytes) done(tooLarge())
       else done(null, chunk)
     },
   })
   const waiting = setTimeout(() => {
+    if (request.complete || request.destroyed) return
     // It may be that we are the ones who do not read: then the client is not to blame.
     if (body.writableNeedDrain || isAnswered()) waiting.refresh()
-    else if (!request.complete) body.destroy(new Refusal({ kind: 'too-slow' }))
+    else body.destroy(new Refusal({ kind: 'too-slow' }))
   }, limits.idleMilliseconds)
   body.once('close', () => clearTimeout(waiting))
   return request.pipe(body)

@@ -37,6 +37,8 @@ const NOT_THE_CALLERS = [
 /** RFC 9110 §7.2, as names and addresses are in fact written: no user, no list, nothing that a path could begin with. */
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
 
+const OTHER_SPELLING = /[^a-z0-9-]/
+
 type Treatment = 'drop' | 'authorization' | 'cookie' | 'host' | 'connection'
 const TREATMENT = new Map<string, Treatment>([
   ...[...HOP_BY_HOP, ...NOT_THE_CALLERS].map(name => [name, 'drop'] as const),
@@ -76,8 +78,8 @@ export function readHeaders(raw: readonly string[], sessionCookie?: string): Rea
     const name = written.toLowerCase()
     const treatment = TREATMENT.get(name)
     if (treatment === undefined) {
-      // CGI-like apps read `_` and `-` as one, so a name with `_` is another spelling of a header that we set.
-      if (name.startsWith('x-forwarded-') || name.includes('_')) continue
+      // CGI-like apps read `_` (PHP also `.`, others `!` or `~`) and `-` as one, so such a name is another spelling of one we set.
+      if (name.startsWith('x-forwarded-') || OTHER_SPELLING.test(name)) continue
       forward.push(written, value)
     } else if (treatment === 'host') {
       if (++hosts > 1) throw new Refusal({ kind: 'bad-request', detail: 'there is more than one Host header' })

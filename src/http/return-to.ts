@@ -12,7 +12,7 @@ const OF_SIGN_IN = ['/login', '/callback', '/logout', '/backchannel-logout', '/s
  * only what can be read in one way counts.
  */
 export function safeReturnTo(wish: string | undefined, prefix: string): string {
-  if (wish === undefined || wish.length > MAX_LENGTH || !wish.isWellFormed()) return '/'
+  if (wish === undefined || wish.length > MAX_LENGTH) return '/'
   const written = wish.replaceAll(/\P{ASCII}+/gu, encodeURIComponent)
   if (!PRINTABLE.test(written) || written.includes('\\')) return '/'
   const [target = '', ...fragment] = written.split('#')

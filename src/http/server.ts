@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import cors from '@fastify/cors'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -11,10 +11,10 @@ import { createGuard } from './guard.ts'
 import { type OwnEndpointsOptions, ownEndpoints, ownRoutes } from './own-endpoints.ts'
 import { isNavigation, showProblemsAsPages } from './pages.ts'
 import { INTERNAL, PROBLEM_TYPE, type Problem, problemOf, renderProblem } from './problem.ts'
-import { dropRest, limitedForm, statesBody } from './request-body.ts'
+import { dropRest } from './request-body.ts'
 import { readHeaders } from './request-headers.ts'
 import { type AppRouteOptions, appRoute } from './routes/app.ts'
-import { asksForWebSocket, routeUpgrades } from './websocket.ts'
+import { asksForWebSocket, routeUpgrades } from './upgrades.ts'
 
 /** The caller went away before there was an answer; no client ever sees it. The number is the one nginx made usual. */
 const CLIENT_GONE = 499
@@ -35,7 +35,7 @@ export interface Patience {
   /** How often connections are looked through for late headers. */
   readonly check: number
 }
-const PATIENCE: Patience = { headers: 15_000, body: 60_000, form: 15_000, keepAlive: 75_000, check: 5000 }
+const PATIENCE: Patience = { headers: 30_000, body: 60_000, form: 30_000, keepAlive: 75_000, check: 5000 }
 
 export interface ProxyServerOptions extends OwnEndpointsOptions {
   readonly prefix: string
@@ -144,7 +144,10 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     }
     const problem = failure === undefined ? (problemOfFramework(error) ?? INTERNAL) : problemOf(failure)
     exchange.decision = problem.status >= 500 ? 'failed' : 'denied'
-    exchange.reason = failure?.kind === 'token-rejected' ? failure.reason : (failure?.kind ?? problem.kind)
+    exchange.reason =
+      failure?.kind === 'token-rejected' || failure?.kind === 'sign-in-failed'
+        ? failure.reason
+        : (failure?.kind ?? problem.kind)
     if (problem.status >= 500) options.report(exchange, error)
     reply
       .code(problem.status)
@@ -164,7 +167,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     exchange.target = readTarget(request.raw.url ?? '/')
     exchange.route = routeOf(exchange.target.path)
     refuseMissingHost(request.raw)
-    refuseOddFraming(request.raw)
+    refuseOddFraming(request.raw, reply.raw)
     exchange.headers = readHeaders(request.raw.rawHeaders, sessionCookie)
     done()
   })
@@ -242,20 +245,24 @@ function refuseMissingHost(request: IncomingMessage): void {
   throw new Refusal({ kind: 'bad-request', detail: 'there is no Host header' })
 }
 
-/** RFC 9112 §6.1: what one reader takes for a length and another for chunks is an attack or a mistake; Node lets some pass. */
-function refuseOddFraming(request: IncomingMessage): void {
-  const encoding = request.headers['transfer-encoding']
-  if (encoding === undefined) return
-  if (
-    encoding.toLowerCase() !== 'chunked' ||
-    request.httpVersion === '1.0' ||
-    request.headers['content-length'] !== undefined
-  ) {
-    throw new Refusal({
-      kind: 'bad-request',
-      detail: 'the body’s length is given in a way that can be read in two ways',
-    })
-  }
+/** Connections on which a request was refused that others may cut in another place. What comes behind it is no request. */
+const condemned = new WeakSet<Socket>()
+
+/**
+ * RFC 9112 §6.1: what one reader takes for a length and another for chunks is an attack or a mistake, and the connection ends
+ * with it. Node lets some of it pass, and other versions than ours.
+ */
+function refuseOddFraming(request: IncomingMessage, response: ServerResponse): void {
+  const { 'transfer-encoding': encoding, 'content-length': length } = request.headers
+  const isOdd =
+    request.httpVersionMajor !== 1 ||
+    condemned.has(request.socket) ||
+    (encoding !== undefined &&
+      (encoding.toLowerCase() !== 'chunked' || request.httpVersion === '1.0' || length !== undefined))
+  if (!isOdd) return
+  condemned.add(request.socket)
+  response.shouldKeepAlive = false
+  throw new Refusal({ kind: 'bad-request', detail: 'where the request ends can be read in two ways' })
 }
 
 /** What Fastify itself refuses. */
@@ -270,6 +277,12 @@ function problemOfFramework(error: unknown): Problem | undefined {
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
+    return
+  }
+  // The answer to the request before this one is on its way, and another one cannot be put into it.
+  const pending: unknown = Reflect.get(socket, '_httpMessage')
+  if (pending !== undefined && pending !== null) {
+    socket.destroySoon()
     return
   }
   const { status, text, kind } =

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Refusal } from '../core/failure.ts'
+import { bytesPassed } from './read-buffers.ts'
 import { limitedBody, statesBody } from './request-body.ts'
 import { responseHeaders } from './request-headers.ts'
 
@@ -77,6 +78,7 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
     },
     onResponseData(started, chunk) {
       flowing = true
+      bytesPassed(chunk.length)
       if (response.write(chunk)) return
       started.pause()
       stalled = true

@@ -1,85 +1,29 @@
 import { createHash } from 'node:crypto'
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { FastifyInstance } from 'fastify'
 import { Refusal } from '../core/failure.ts'
+import { bytesPassed } from './read-buffers.ts'
+import { asksForWebSocket, endSoon, LINGER_MILLISECONDS, release } from './upgrades.ts'
 import { closeFrame, createFrameFollower, type FrameFollower } from './websocket-frames.ts'
 
 /** RFC 6455 §7.4.1, as the reason why Sallyport ends a socket: the process stops, or whoever opened it may no longer. */
 export const GOING_AWAY = 1001
 export const NO_LONGER_ALLOWED = 1008
 
-/** How long the other side may take over its part of an end. */
-const LINGER_MILLISECONDS = 5000
 /** TCP asks a silent peer whether it is there: sockets may be silent for hours, and peers go without a word. */
 const KEEP_ALIVE_MILLISECONDS = 30_000
-
-const upgraded = new WeakSet<IncomingMessage>()
-
-/**
- * Whether a request asks for a WebSocket and for nothing else. Every other upgrade, h2c above all, is left unheard, which
- * RFC 9110 §7.8 allows: the request is then a plain one.
- */
-export function asksForWebSocket({ method, headers, httpVersion }: IncomingMessage): boolean {
-  return (
-    method === 'GET' &&
-    httpVersion === '1.1' &&
-    headers.upgrade?.toLowerCase() === 'websocket' &&
-    headers['content-length'] === undefined &&
-    headers['transfer-encoding'] === undefined
-  )
-}
-
-/** Whether this request's connection stops speaking HTTP once it is answered with 101. */
-export function isUpgrade(request: IncomingMessage): boolean {
-  return request.headers.upgrade !== undefined && upgraded.has(request)
-}
-
-/**
- * Sends upgrades the way of all requests, through the same hooks to the same routes. @fastify/http-proxy does this too, but
- * a client that resets its connection while a hook waits, or that sends an upgrade behind a request not yet answered, ends
- * the process there with an error that nobody hears.
- */
-export function routeUpgrades(server: FastifyInstance): void {
-  server.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    socket.on('error', () => socket.destroy())
-    const response = new ServerResponse(request)
-    response.shouldKeepAlive = false
-    try {
-      response.assignSocket(socket)
-    } catch {
-      // The answer to the request before this one still holds the connection.
-      socket.destroy()
-      return
-    }
-    // What Node does for answers to plain requests.
-    socket.on('drain', () => response.emit('drain'))
-    response.once('finish', () => {
-      release(response, socket)
-      endSoon(socket)
-    })
-    upgraded.add(request)
-    if (head.length > 0) socket.unshift(head)
-    // Nobody reads before there is an answer, and an end shows only to somebody who reads.
-    const lookForEnd = (): void => {
-      if (socket.readableLength === 0) socket.read()
-    }
-    socket.on('readable', lookForEnd)
-    const leave = (): unknown => socket.destroy()
-    socket.once('end', leave)
-    response.once('close', () => socket.off('readable', lookForEnd).off('end', leave))
-    server.routing(request, response)
-  })
-}
 
 /**
  * RFC 6455 §4.2.1: the handshake is whole, and its version the one there is. The app would say so itself, but only an app
  * that speaks WebSocket; another may answer anything.
  * @throws {Refusal} `bad-request`
  */
-export function readWebSocketKey({ headers }: IncomingMessage): string {
+export function readWebSocketKey(request: IncomingMessage): string {
+  const { headers } = request
   const key = headers['sec-websocket-key']
+  // Node before 24.9 takes every upgrade for one of ours.
+  if (!asksForWebSocket(request)) throw new Refusal({ kind: 'bad-request', detail: 'the only upgrade is to WebSocket' })
   if (key === undefined || !/^[A-Za-z0-9+/]{22}==$/.test(key) || headers['sec-websocket-version'] !== '13') {
     throw new Refusal({ kind: 'bad-request', detail: 'this is no WebSocket handshake of version 13' })
   }
@@ -141,6 +85,7 @@ function join(client: Socket, app: Duplex): (code: number) => void {
     if (code !== undefined && !toClient.closed()) client.write(closeFrame(code, false))
   }
   const fromApp = (chunk: Buffer): void => {
+    bytesPassed(chunk.length)
     if (code === undefined) {
       toClient.follow(chunk)
       if (!client.write(chunk)) app.pause()
@@ -151,6 +96,7 @@ function join(client: Socket, app: Duplex): (code: number) => void {
     }
   }
   const fromClient = (chunk: Buffer): void => {
+    bytesPassed(chunk.length)
     toApp.follow(chunk)
     if (code === undefined) {
       if (!app.write(chunk)) client.pause()
@@ -168,10 +114,7 @@ function join(client: Socket, app: Duplex): (code: number) => void {
   }
   const leaveApp = (): void => endSoon(app.off('data', fromApp))
   app.on('data', fromApp).once('end', endClient).once('close', endClient)
-  client
-    .on('data', fromClient)
-    .once('end', () => endSoon(app))
-    .once('close', leaveApp)
+  client.on('data', fromClient).once('end', clientEnded).once('close', leaveApp)
   client.on('drain', () => app.resume())
   app.on('drain', () => client.resume())
 
@@ -192,19 +135,4 @@ function endApp(app: Duplex, toApp: FrameFollower, code: number): void {
   if (toApp.between() && !toApp.closed()) app.write(closeFrame(code, true))
   app.end()
   setTimeout(() => app.destroy(), LINGER_MILLISECONDS).unref()
-}
-
-/** The request is over for those who wait for its response to close; the connection goes on without it. */
-function release(response: ServerResponse, socket: Socket): void {
-  response.detachSocket(socket)
-  response.emit('close')
-}
-
-/** What was written is still sent, what comes is dropped: a connection closed over bytes unread is reset, and its answer lost. */
-function endSoon(socket: Duplex): void {
-  if (socket.destroyed) return
-  socket.end()
-  socket.resume()
-  const late = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS).unref()
-  socket.once('close', () => clearTimeout(late))
 }

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type OpenMetricsContentType, Registry } from 'prom-client'
-import type { TokenRejection } from '../core/failure.ts'
+import type { AuthReason } from '../core/failure.ts'
 import { createHotHistogram, createTallies } from './hot-metrics.ts'
 
 /** Looker queries are slow: up to two minutes. */
@@ -16,15 +16,6 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 /** An endpoint of ours, or the app; `http` says which there are. */
 export type Route = string
 type AuthMethod = 'jwt' | 'introspection' | 'session' | 'none' | 'bearer'
-type AuthReason =
-  | TokenRejection
-  | 'ok'
-  | 'no-credentials'
-  | 'session-over'
-  | 'other-origin'
-  | 'issuer-unavailable'
-  | 'store-unavailable'
-  | 'ambiguous'
 type SessionEvent = 'started' | 'ended' | 'expired' | 'refreshed' | 'refresh_failed'
 
 /**

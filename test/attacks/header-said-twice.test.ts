@@ -31,17 +31,17 @@ test.for([
   ['Host: a', 'Host: b'],
   ['Host: a', 'host: a'],
   ['HOST: a', 'X-Between: 1', 'Host: b'],
-])('two Host headers are refused: %j', headers => expectRefused(headers))
+])('case 72: two Host headers are refused: %j', headers => expectRefused(headers))
 
-test('no Host at all is refused', () => expectRefused([]))
+test('case 72: no Host at all is refused', () => expectRefused([]))
 
 test.for(['a b', 'a/b', 'user@a', 'a,b', 'a:b', 'a:80:80', 'a?b', 'a\\b', '[::1', 'a#b', ''])(
-  'a Host that names no host is refused: “%s”',
+  'case 72: a Host that names no host is refused: “%s”',
   host => expectRefused([`Host: ${host}`]),
 )
 
 test.for(['app.example.com', 'app.example.com:8443', 'my_app', '127.0.0.1:80', '[::1]:8080', 'xn--bcher-kva.example.'])(
-  'a Host that names one is sent on as it is: %s',
+  'case 72: a Host that names one is sent on as it is: %s',
   async host => {
     expect((await get([`Host: ${host}`])).status).toBe(200)
     expect(world.app.requests.at(-1)?.headers.host).toBe(host)

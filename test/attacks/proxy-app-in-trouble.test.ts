@@ -82,7 +82,7 @@ describe('an app that dies', () => {
     await expectProblem(await sidecar.fetch('/x'), 502, 'app-unavailable')
   })
 
-  test.for(['POST', 'PUT', 'PATCH', 'DELETE', 'GET'])('is not asked again, with %s', async method => {
+  test.for(['POST', 'PUT', 'PATCH', 'DELETE', 'GET'])('case 80: is not asked again, with %s', async method => {
     listener = request => request.socket.destroy()
     const before = upstream.requests.length
     await expectProblem(await sidecar.fetch('/x', { method }), 502, 'app-unavailable')
@@ -96,7 +96,7 @@ describe('an app that dies', () => {
   })
 
   test.for([{ 'content-length': '1000' }, { 'transfer-encoding': 'chunked' }])(
-    'in the middle of its answer leaves an aborted body: %j',
+    'case 80: in the middle of its answer leaves an aborted body: %j',
     async headers => {
       listener = (request, response) => answerThenDie(request, response, headers)
       const response = await sidecar.fetch('/x')
@@ -105,7 +105,7 @@ describe('an app that dies', () => {
     },
   )
 
-  test('in the middle of chunks leaves them without an end', async () => {
+  test('case 80: in the middle of chunks leaves them without an end', async () => {
     listener = (request, response) => answerThenDie(request, response, { 'transfer-encoding': 'chunked' })
     const { body } = await sendRaw(sidecar.url, rawRequest('GET /x', ['Host: a']))
     expect(body).toContain('the first half')

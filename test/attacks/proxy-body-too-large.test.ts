@@ -34,20 +34,20 @@ test('a body of exactly the limit passes, in chunks too', async () => {
   expect([inOne['body'], inChunks['body']]).toMatchObject([{ length: LIMIT }, { length: LIMIT }])
 })
 
-test('a length over the limit is 413 and nothing goes upstream', async () => {
+test('case 83: a length over the limit is 413 and nothing goes upstream', async () => {
   const before = world.app.requests.length
   const response = await sidecar.fetch('/echo', { method: 'POST', body: Buffer.alloc(LIMIT + 1) })
   await expectProblem(response, 413, 'too-large')
   expect(world.app.requests.length).toBe(before)
 })
 
-test('a length over the limit is 413 before the body is here', async () => {
+test('case 83: a length over the limit is 413 before the body is here', async () => {
   const headers = ['Host: a', 'Content-Length: 1000000000', 'Expect: 100-continue']
   const { head, body } = await sendRaw(sidecar.url, rawRequest('POST /echo', headers))
   expect(`${head}${body}`).toContain('HTTP/1.1 413')
 })
 
-test.for([LIMIT + 4, 4_000_000])('chunks that come to %i bytes are 413', async size => {
+test.for([LIMIT + 4, 4_000_000])('case 83: chunks that come to %i bytes are 413', async size => {
   await expectProblem(await sidecar.fetch('/echo', chunked(size)), 413, 'too-large')
 })
 

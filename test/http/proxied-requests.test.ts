@@ -82,14 +82,14 @@ test.for([200, 201, 301, 400, 404, 418, 500, 503])('a %i of the app arrives as i
   expect(world.app.requests.length).toBe(before + 1)
 })
 
-test.for([204, 304])('%i has no body and no framing of one', async status => {
+test.for([204, 304])('case 81: %i has no body and no framing of one', async status => {
   const request = rawRequest(`GET /status/${status}`, ['Host: a', `Authorization: ${authorization}`])
   const { status: got, head, body } = await sendRaw(sidecar.url, request)
   expect({ got, body }).toEqual({ got: status, body: '' })
   expect(head).not.toMatch(/^(transfer-encoding|content-length):/im)
 })
 
-test('HEAD has the headers of GET and no body', async () => {
+test('case 81: HEAD has the headers of GET and no body', async () => {
   const request = rawRequest('HEAD /bytes/12345', ['Host: a', `Authorization: ${authorization}`])
   const { status, head, body } = await sendRaw(sidecar.url, request)
   expect({ status, body }).toEqual({ status: 200, body: '' })

@@ -185,13 +185,19 @@ describe('what passes', () => {
       'x-forwarded-host: app.example.com',
     ])
     const ofRequest = linesOf(app.plain[0]?.rawHeaders ?? [])
-    const ours = (lines: readonly string[]): string[] => lines.filter(line => /^(x-(forwarded|sall|req)|cookie)/.test(line))
+    const ours = (lines: readonly string[]): string[] =>
+      lines.filter(line => /^(x-(forwarded|sall|req)|cookie)/.test(line))
     expect(ours(ofSocket)).toEqual(ours(ofRequest))
   })
 
   test('what the app answers with the agreement, less what it may not set', async () => {
     const app = await startWebSocketApp({
-      headers: ['Set-Cookie: theme=dark', 'Set-Cookie: __Host-sallyport=planted', 'X-App: 1', 'X-Request-Id: the-app-s'],
+      headers: [
+        'Set-Cookie: theme=dark',
+        'Set-Cookie: __Host-sallyport=planted',
+        'X-App: 1',
+        'X-Request-Id: the-app-s',
+      ],
     })
     const proxy = await startProxy(app.url)
     const { head } = await openRawWebSocket(proxy.url, '/', [...AS_ANA, 'X-Request-Id: of-this-request'])
@@ -288,9 +294,19 @@ describe('the end', () => {
     await waits.promise
     proxy.stop()
     held.resolve()
-    const { status, read } = await opening
-    const { code } = read()
+    const { status, read, socket } = await opening
+    const { code, frames } = read()
+    await vi.waitFor(() => expect(frames).toHaveLength(1))
+    socket.end()
     expect({ status, code: await code }).toEqual({ status: 101, code: 1001 })
+  })
+
+  test('a client that does not answer the close is cut off', async () => {
+    const proxy = await startProxy((await startWebSocketApp()).url)
+    const { read } = await openRawWebSocket(proxy.url, '/', AS_ANA)
+    const { code } = read()
+    proxy.endSessions()
+    expect(await code).toBe(1008)
   })
 
   test('the close comes behind the frame that had begun, and nothing comes behind the close', async () => {

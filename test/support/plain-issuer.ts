@@ -8,7 +8,7 @@ import { signCompact } from '../../demo/issuer/keys.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { IssuerOptions } from '../../src/identity/issuer.ts'
 
-type Endpoint = 'discovery' | 'jwks' | 'introspection'
+type Endpoint = 'discovery' | 'jwks' | 'introspection' | 'token' | 'userinfo'
 
 interface Answer {
   readonly status?: number
@@ -35,6 +35,8 @@ const PATHS: Readonly<Record<string, Endpoint>> = {
   '/.well-known/openid-configuration': 'discovery',
   '/jwks': 'jwks',
   '/introspection': 'introspection',
+  '/token': 'token',
+  '/userinfo': 'userinfo',
 }
 
 export async function startPlainIssuer(): Promise<PlainIssuer> {
@@ -54,7 +56,13 @@ export async function startPlainIssuer(): Promise<PlainIssuer> {
   const address = server.address()
   const issuer = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
   answers.set('discovery', {
-    body: { issuer, jwks_uri: `${issuer}/jwks`, introspection_endpoint: `${issuer}/introspection` },
+    body: {
+      issuer,
+      jwks_uri: `${issuer}/jwks`,
+      introspection_endpoint: `${issuer}/introspection`,
+      authorization_endpoint: `${issuer}/authorization`,
+      token_endpoint: `${issuer}/token`,
+    },
   })
   answers.set('jwks', { body: { keys: [key.jwk] } })
   answers.set('introspection', { body: { active: false } })

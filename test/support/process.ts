@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { CREDENTIALS } from '../../demo/issuer/clients.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { freePort } from './redis-server.ts'
 import { ACCESS_TOKEN_TYPE, EXCHANGE_GRANT, SEAL_KEYS, type Written } from './world.ts'
@@ -35,8 +36,8 @@ export interface SidecarProcess {
 }
 
 /** Runs `sallyport serve` with this configuration, on ports of its own, and waits until it is ready. */
-export async function startSidecarProcess(written: Written): Promise<SidecarProcess> {
-  const [port, adminPort] = [await freePort(), await freePort()]
+export async function startSidecarProcess(written: Written, options: { port?: number } = {}): Promise<SidecarProcess> {
+  const [port, adminPort] = [options.port ?? (await freePort()), await freePort()]
   const [url, adminUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${adminPort}`]
   const directory = await mkdtemp(join(tmpdir(), 'sallyport-serve-'))
   const file = join(directory, 'sallyport.yaml')
@@ -46,7 +47,8 @@ export async function startSidecarProcess(written: Written): Promise<SidecarProc
   let child: ChildProcess | undefined
   let output = ''
   const start = async (): Promise<void> => {
-    const env = { ...process.env, LOOKER_SECRET: 'looker-secret', ...SEAL_KEYS, NODE_ENV: 'production' }
+    const secrets = { LOOKER_SECRET: 'looker-secret', WEB_SECRET: CREDENTIALS.web.clientSecret, ...SEAL_KEYS }
+    const env = { ...process.env, ...secrets, NODE_ENV: 'production' }
     const started = spawn(process.execPath, [...SALLYPORT, 'serve', '--config', file], {
       env,
       cwd: ROOT,

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest'
 import { Pool } from 'undici'
 import { systemClock } from '../../src/core/clock.ts'
-import { type Failure, Refusal } from '../../src/core/failure.ts'
+import { Refusal } from '../../src/core/failure.ts'
 import type { Identity } from '../../src/core/identity.ts'
 import { createClientAddress } from '../../src/http/client-address.ts'
 import type { Exchange } from '../../src/http/exchange.ts'
@@ -33,7 +33,7 @@ export interface ProxyOptions {
 
 /** Bearers are their own subjects here; `bad` is not accepted. */
 const verify = (token: string): Identity => {
-  if (token === 'bad') throw new Refusal({ kind: 'token-rejected', reason: 'signature', detail: 'bad' } as Failure)
+  if (token === 'bad') throw new Refusal({ kind: 'token-rejected', reason: 'signature', detail: 'bad' })
   return {
     issuer: 'corp',
     issuerUrl: 'https://id.example.com',

@@ -44,7 +44,7 @@ export async function openRawWebSocket(
     socket,
     async body() {
       const chunks: Buffer[] = []
-      socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk)).resume()
       if (!socket.destroyed) await once(socket, 'close')
       return Buffer.concat(chunks).toString()
     },
@@ -55,7 +55,7 @@ export async function openRawWebSocket(
         const last = frames.at(-1)
         return last?.opcode === CLOSE && last.payload.length >= 2 ? last.payload.readUInt16BE(0) : 1006
       })
-      socket.on('end', () => socket.end())
+      socket.on('end', () => socket.end()).resume()
       return { frames, code }
     },
   }

@@ -1,10 +1,12 @@
 import { type Browser, createBrowser, type Page } from '../../demo/issuer/browser.ts'
 import { choosePerson } from '../../demo/issuer/sign-in.ts'
-import type { Sidecar } from './world.ts'
+
+/** Where people sign in; its URL is the `publicUrl`. */
+type Site = { readonly url: string }
 
 /** Signs somebody in, from `/login` to the page they wanted; by default that is the one that says who they are. */
 export async function signIn(
-  sidecar: Sidecar,
+  sidecar: Site,
   person: string,
   { browser = createBrowser(), returnTo = '/sallyport/session' }: { browser?: Browser; returnTo?: string } = {},
 ): Promise<{ browser: Browser; page: Page }> {
@@ -15,7 +17,7 @@ export async function signIn(
 
 /** Goes to the issuer and back as far as the answer, which the browser has not given yet. */
 export async function answerOf(
-  sidecar: Sidecar,
+  sidecar: Site,
   person: string,
   { browser = createBrowser(), returnTo = '/sallyport/session' }: { browser?: Browser; returnTo?: string } = {},
 ): Promise<{ browser: Browser; answer: URL }> {
@@ -25,18 +27,21 @@ export async function answerOf(
   return { browser, answer: last.url }
 }
 
-function loginUrl({ url }: Sidecar, returnTo: string): string {
+function loginUrl({ url }: Site, returnTo: string): string {
   return `${url}/sallyport/login?${new URLSearchParams({ return_to: returnTo }).toString()}`
 }
 
 /** The session cookie that a browser shows a sidecar on loopback. */
-export function sessionOf(browser: Browser, { url }: Sidecar): string | undefined {
+export function sessionOf(browser: Browser, { url }: Site): string | undefined {
   return /(?:^|; )sallyport=([^;]+)/.exec(browser.cookieHeader(url))?.[1]
 }
 
 /** Who a session's cookie makes of a request; the status where it makes nobody. */
-export async function whoIs(sidecar: Sidecar, session: string | undefined): Promise<unknown> {
-  const response = await sidecar.fetch('/sallyport/session', { headers: { cookie: `sallyport=${session}` } })
+export async function whoIs({ url }: Site, session: string | undefined): Promise<unknown> {
+  const response = await fetch(`${url}/sallyport/session`, {
+    redirect: 'manual',
+    headers: { cookie: `sallyport=${session}` },
+  })
   const body = (await response.json()) as { subject?: string }
   return body.subject ?? response.status
 }

@@ -55,6 +55,7 @@ export async function startWebSocketApp(options: WebSocketAppOptions = {}): Prom
   server.on('upgrade', (request, stream) => {
     streams.add(stream)
     stream.on('error', () => {})
+    stream.on('end', () => stream.end())
     if (options.onUpgrade !== undefined) return options.onUpgrade(request, stream)
     stream.write(`${acceptance(request, options.headers)}\r\n\r\n`)
     const socket = openSocket(request, stream)
@@ -102,7 +103,7 @@ function openSocket(request: IncomingMessage, stream: Duplex): AppSocket {
     request,
     stream,
     frames: [],
-    closed: once(stream, 'close'),
+    closed: new Promise(resolve => stream.once('close', resolve)),
     send: (payload, opcode = TEXT) => stream.write(frameOf(Buffer.from(payload as string), opcode)),
   }
 }

@@ -7,7 +7,8 @@ import { type Exchange, exchangeOf, permitOf } from '../exchange.ts'
 import { ASSERTION, identityHeaders } from '../identity-headers.ts'
 import { responseHeaders } from '../request-headers.ts'
 import { type StreamOptions, streamExchange } from '../stream.ts'
-import { GOING_AWAY, isUpgrade, joinWebSocket, NO_LONGER_ALLOWED, readWebSocketKey } from '../websocket.ts'
+import { isUpgrade } from '../upgrades.ts'
+import { GOING_AWAY, joinWebSocket, NO_LONGER_ALLOWED, readWebSocketKey } from '../websocket.ts'
 
 export interface AppRouteOptions {
   /** Origin, and a path that is put before every request's; or `unix:///path` of a socket. */

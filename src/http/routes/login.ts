@@ -104,7 +104,7 @@ export async function loginRoutes(scope: FastifyInstance, options: LoginOptions)
 function choice(issuers: readonly string[], href: (issuer: string) => string): Page {
   return {
     title: 'Sign in',
-    text: 'Choose whom to sign in with.',
+    text: 'Choose where your account is.',
     links: issuers.map(name => ({ href: href(name), label: name })),
   }
 }

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { Refusal } from '../../core/failure.ts'
 import type { Identity } from '../../core/identity.ts'
@@ -6,6 +5,7 @@ import type { Sessions } from '../../identity/session.ts'
 import type { SignIn } from '../../identity/sign-in.ts'
 import type { Cookies } from '../cookies.ts'
 import { type Exchange, exchangeOf } from '../exchange.ts'
+import { comesFromOurPage } from '../guard.ts'
 import { pageOf, showProblemsAsPages } from '../pages.ts'
 
 /** What ending a session takes, whoever asks for it. */
@@ -41,7 +41,11 @@ export async function logoutRoutes(scope: FastifyInstance, options: LogoutOption
     const exchange = exchangeOf(request)
     options.ensureAudit()
     const id = exchange.headers?.session
-    refuseOtherPages(request.raw, id, options)
+    // Nobody is signed out by a page of somebody else; who has no session has nothing to lose.
+    const { headers } = request.raw
+    if ((id !== undefined || headers.origin !== undefined) && !comesFromOurPage(headers, options.trustsOrigin)) {
+      throw new Refusal({ kind: 'other-origin' })
+    }
     // First of all, and before the cookie is gone: where the store is away the person can try again.
     const ended = id === undefined ? undefined : await sessions.end(id)
     exchange.reason = ended === undefined ? 'no-session' : 'signed-out'
@@ -80,14 +84,4 @@ export async function dropTokens(exchange: Exchange, identity: Identity, options
     const kind = error instanceof Refusal ? error.failure.kind : undefined
     if (kind !== 'no-grant' && kind !== 'claim-missing') options.report(exchange, error)
   }
-}
-
-/** Nobody is signed out by a page of somebody else. Browsers say whose page it is in headers that no page can set. */
-function refuseOtherPages({ headers }: IncomingMessage, session: string | undefined, options: LogoutOptions): void {
-  const { origin } = headers
-  const ours =
-    origin === undefined
-      ? session === undefined || headers['sec-fetch-site'] === 'same-origin'
-      : options.trustsOrigin(origin)
-  if (!ours) throw new Refusal({ kind: 'other-origin' })
 }
