@@ -174,6 +174,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       observe: metrics.exchange,
       report,
     },
+    lookerWebUrl: config.looker.webUrl,
     lookerToken: {
       lookerUrl: config.looker.url,
       clock,

@@ -1,12 +1,4 @@
-import type {
-  HttpMethod,
-  IAuthSession,
-  IRawResponse,
-  ITransport,
-  ITransportSettings,
-  SDKResponse,
-  Values,
-} from '@looker/sdk-rtl'
+import type { IAuthSession, IRawResponse, ITransport, ITransportSettings, SDKResponse, Values } from '@looker/sdk-rtl'
 import type { EmbedSdk, EmbedTokens, Looker, LookerOptions, LookerToken, Problem } from './contract.ts'
 
 export type * from './contract.ts'
@@ -197,7 +189,7 @@ const BINARY = /^(image|audio|video|font|application|multipart)\//i
 /** The SDK's own `AuthSession` has nothing that is needed here, and would have to be imported. */
 function createSession(tokens: Tokens, call: Looker['fetch']): IAuthSession {
   const send = (
-    method: HttpMethod,
+    method: string,
     path: string,
     query: Values,
     body: unknown,
@@ -321,18 +313,19 @@ function createEmbedding(ask: Asking, lookerUrl: string | undefined, onExpired: 
     const generate = async (): Promise<EmbedTokens> => {
       const { tokens, at } = last ?? { tokens: OVER, at: 0 }
       const { navigation_token, api_token } = tokens
-      return take('PUT', '/looker/embed/tokens', { navigation_token, api_token }).catch(
-        ({ status }: SallyportError) => {
-          const left = (ttl = 0): number => Math.floor(ttl - (Date.now() - at) / 1000)
-          const ttls = {
-            navigation_token_ttl: left(tokens.navigation_token_ttl),
-            api_token_ttl: left(tokens.api_token_ttl),
-            session_reference_token_ttl: left(tokens.session_reference_token_ttl),
-          }
-          const isOver = (status >= 400 && status < 500) || Math.min(...Object.values(ttls)) < 1
-          return isOver ? OVER : { ...tokens, ...ttls }
-        },
-      )
+      try {
+        return await take('PUT', '/looker/embed/tokens', { navigation_token, api_token })
+      } catch (error) {
+        const { status } = error as SallyportError
+        const left = (ttl = 0): number => Math.floor(ttl - (Date.now() - at) / 1000)
+        const ttls = {
+          navigation_token_ttl: left(tokens.navigation_token_ttl),
+          api_token_ttl: left(tokens.api_token_ttl),
+          session_reference_token_ttl: left(tokens.session_reference_token_ttl),
+        }
+        const isOver = (status >= 400 && status < 500) || Math.min(...Object.values(ttls)) < 1
+        return isOver ? OVER : { ...tokens, ...ttls }
+      }
     }
     const init = (): void => sdk.initCookieless(lookerUrl, () => take('POST', '/looker/embed/session'), generate)
     const clear = sdk.clearSession.bind(sdk)

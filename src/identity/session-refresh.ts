@@ -37,7 +37,12 @@ export interface SessionRefreshDeps {
   readonly signOuts: SignOuts
   readonly clock: Clock
   identityOf(issuer: string, claims: SignedIn['claims'], expiresAt: number): Identity
-  refresh(issuer: string, tokens: SignedIn['tokens'], subject: string, claims: SignedIn['claims']): Promise<SignedIn | 'ended'>
+  refresh(
+    issuer: string,
+    tokens: SignedIn['tokens'],
+    subject: string,
+    claims: SignedIn['claims'],
+  ): Promise<SignedIn | 'ended'>
   observe(event: 'refreshed' | 'ended'): void
   report(what: string, error: unknown): void
 }

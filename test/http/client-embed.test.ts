@@ -77,6 +77,9 @@ test('renewing never fails: while Sallyport is away the old tokens go on, with w
 
   status = 200
   expect(await generate()).toEqual(tokens)
+  page.turn(50)
+  status = 502
+  expect(await generate()).toMatchObject({ api_token: 'p', api_token_ttl: 450 })
   status = 403
   expect(await generate()).toEqual(OVER)
 })
@@ -100,7 +103,9 @@ test('the SDK forgets everything when a session expires, and is ready again, onc
   const times = timesOf(looker, 'embedExpired')
   const sdk = embedWith(looker)
   const initCookieless = vi.spyOn(sdk, 'initCookieless')
+  Object.assign(sdk, { _sessionCreated: true })
   for (let frame = 0; frame < 3; frame++) sdk.clearSession()
+  expect(sdk).toMatchObject({ _sessionCreated: false })
   expect([times(), initCookieless.mock.calls.length]).toEqual([1, 1])
   expect(sdk.apiHost).toBe(new URL(page.world.looker.url).host)
   expect(callsOf(sdk).acquire).toBeTypeOf('function')
