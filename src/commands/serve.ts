@@ -9,7 +9,6 @@ import { createLog, type Log } from '../telemetry/log.ts'
 const QUIET_MILLISECONDS = 1000
 /** What is still under way after the drain is given this long, and then cut. */
 const LAST_REQUESTS_MILLISECONDS = 10_000
-const IDLE_CHECK_MILLISECONDS = 50
 
 /**
  * V8 sizes its heap by the memory of the machine, and a sidecar is not alone on it. So garbage is collected when a fifth
@@ -70,10 +69,7 @@ async function finish(sallyport: Sallyport, log: Log): Promise<void> {
     log.warn({ underWay: sallyport.activity().underWay }, 'requests that did not end in time are cut')
     sallyport.proxy.server.closeAllConnections()
   }, LAST_REQUESTS_MILLISECONDS)
-  // A connection whose request began before the stop was never told to close; it would be kept for the next one.
-  const idle = setInterval(() => sallyport.proxy.server.closeIdleConnections(), IDLE_CHECK_MILLISECONDS)
   await closed
-  clearInterval(idle)
   clearTimeout(late)
 }
 

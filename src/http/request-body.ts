@@ -43,7 +43,7 @@ export function limitedBody(request: IncomingMessage, limits: BodyLimits, isAnsw
     if (body.writableNeedDrain || isAnswered()) waiting.refresh()
     else body.destroy(new Refusal({ kind: 'too-slow' }))
   }, limits.idleMilliseconds)
-  body.once('close', () => clearTimeout(waiting))
+  body.once('close', () => clearTimeout(waiting)).on('error', heard)
   return request.pipe(body)
 }
 
@@ -51,14 +51,20 @@ export function limitedBody(request: IncomingMessage, limits: BodyLimits, isAnsw
 export function limitedForm(request: IncomingMessage, milliseconds: number): PassThrough {
   const body = new PassThrough()
   const late = setTimeout(() => body.destroy(new Refusal({ kind: 'too-slow' })), milliseconds)
-  body.once('close', () => clearTimeout(late))
+  const settled = (): void => clearTimeout(late)
+  // Unpiped: the whole is here, or nobody wants the rest.
+  body.once('unpipe', settled).once('close', settled).on('error', heard)
   return request.pipe(body)
 }
+
+/** Whoever reads the body hears of it too. Where nobody does any more, the error would end the process. */
+function heard(): void {}
 
 /** What nobody has read when the answer has ended: the next request on the connection is behind it. */
 export function dropRest(request: IncomingMessage): void {
   if (request.readableEnded || request.destroyed || !statesBody(request)) return
   request.unpipe().resume()
+  // Not until 'close': Node says that of a request as soon as it is answered.
   const late = setTimeout(() => request.socket.destroy(), LINGER_MILLISECONDS).unref()
-  request.once('end', () => clearTimeout(late)).once('close', () => clearTimeout(late))
+  request.once('end', () => clearTimeout(late))
 }

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { expectProblem } from '../support/problem.ts'
+import { startProxy } from '../support/proxy.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
 import { json, type Sidecar, startWorld, type World } from '../support/world.ts'
 
@@ -63,4 +64,20 @@ test('a form for Sallyport’s own endpoints has a limit of its own', async () =
   const authorization = `Bearer ${await world.issuer.sign({ sub: 'ana' })}`
   const response = await sidecar.fetch('/sallyport/looker/token', { method: 'POST', body, headers: { authorization } })
   await expectProblem(response, 413, 'too-large')
+})
+
+test('a form that is refused for its length leaves nothing behind that could end the process', async () => {
+  const proxy = await startProxy('http://127.0.0.1:9', {
+    patience: { headers: 5000, body: 5000, form: 50, keepAlive: 5000, check: 1000 },
+  })
+  const errors: unknown[] = []
+  const hear = (error: unknown): unknown => errors.push(error)
+  process.on('uncaughtExceptionMonitor', hear)
+  onTestFinished(() => void process.off('uncaughtExceptionMonitor', hear))
+  const body = new URLSearchParams({ grant_type: 'x'.repeat(70_000) })
+  const headers = { authorization: 'Bearer ana' }
+  const response = await fetch(`${proxy.url}/sallyport/looker/token`, { method: 'POST', body, headers })
+  await response.text()
+  await new Promise(resolve => setTimeout(resolve, 150))
+  expect([response.status, errors]).toEqual([413, []])
 })

@@ -302,11 +302,15 @@ test('signing out at the issuer ends the session, tells the client by the back c
     const browser = createBrowser()
     const redirectUri = `${origin}/sallyport/callback`
     const { idToken } = await signIn({ issuer: issuer.issuer, ...CREDENTIALS.web, redirectUri, browser, person: 'vic' })
-    const query = new URLSearchParams({ id_token_hint: idToken, post_logout_redirect_uri: `${origin}/`, state: 's1' })
+    const query = new URLSearchParams({
+      id_token_hint: idToken,
+      post_logout_redirect_uri: `${origin}/sallyport/signed-out`,
+      state: 's1',
+    })
     const page = await browser.open(`${issuer.issuer}/session/end?${query.toString()}`)
     expect(page.headers['content-security-policy']).toContain(`form-action 'self' ${origin};`)
     const back = await browser.submit(page, { logout: 'yes' }, { stopAt: url => url.origin === origin })
-    expect(back.url.href).toBe(`${origin}/?state=s1`)
+    expect(back.url.href).toBe(`${origin}/sallyport/signed-out?state=s1`)
     const [logoutToken = ''] = logoutTokens
     expect(decodeJwt(logoutToken)).toMatchObject({ aud: 'web', sub: 'vic', sid: decodeJwt(idToken)['sid'] })
   } finally {
