@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['test/browser/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // The page itself looks every few seconds only.
+    expect: { poll: { timeout: 10_000 } },
     // A browser beside all parts of the demo is enough for two cores.
     maxWorkers: 1,
     sequence: { shuffle: true },
