@@ -8,7 +8,7 @@ import type { Issuer } from './issuer.ts'
 /**
  * Holds a JWS to an issuer's algorithms and keys (RFC 7515 §5.2).
  * @param jws what `parseCompactJws` read from the token.
- * @throws {Refusal} `token-rejected`, or `issuer-unavailable` where no keys were had for too long.
+ * @throws {Refusal} `token-rejected`, or `issuer-unavailable` where the keys cannot be had.
  */
 export async function verifySignature(token: string, { header }: UnverifiedJws, issuer: Issuer): Promise<void> {
   const algorithm = header['alg']
@@ -22,7 +22,9 @@ export async function verifySignature(token: string, { header }: UnverifiedJws, 
   const kid = header['kid']
   if (kid !== undefined && typeof kid !== 'string') throw reject('malformed', 'kid is not text')
   const key = await issuer.keys.find(kid, algorithm)
-  if (!issuer.keys.fresh()) throw issuerUnavailable(issuer.options.name)
+  // A key that is not known while the keys cannot be fetched may be a new one: that is not for the token's holder to mend.
+  const unsure = key === undefined && !issuer.keys.reachable()
+  if (unsure || !issuer.keys.fresh()) throw issuerUnavailable(issuer.options.name)
   if (key === undefined) throw reject('unknown-key', 'no key of the issuer fits this token')
   await compactVerify(token, key, { algorithms: [algorithm] }).catch((cause: unknown) => {
     throw new Refusal({ kind: 'token-rejected', reason: 'signature', detail: 'the signature does not hold' }, { cause })
