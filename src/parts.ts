@@ -45,6 +45,13 @@ export const constant = (value: string): SecretSource => {
   return { current: () => secret }
 }
 
+/** @throws where nobody reads the output any more. */
+function printOut(text: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, error => (error ? reject(error) : resolve()))
+  })
+}
+
 export async function openAudit(
   { config, secrets, version, log, print }: SallyportOptions,
   metrics: Metrics,
@@ -52,8 +59,7 @@ export async function openAudit(
   const first = config.store.sealKeys?.[0]
   return createAuditLog({
     write: createOcsfWriter({ instance: randomUUID(), version }),
-    print: print ?? (text => void process.stdout.write(text)),
-    canPrint: () => print !== undefined || process.stdout.writable,
+    print: async text => (print === undefined ? printOut(text) : print(text)),
     file: config.audit.file === undefined ? undefined : await openFileSink(config.audit.file),
     key: first === undefined ? undefined : derivedKey(secrets.source(first.key), AUDIT_KEY),
     onFailure: config.audit.onFailure,

@@ -1,5 +1,5 @@
 import { Refusal } from '../core/failure.ts'
-import { CHAIN_START, type ChainState, closeBatch } from './chain.ts'
+import { CHAIN_START, type ChainState, createBatch } from './chain.ts'
 import type { AuditEvent } from './event.ts'
 import type { FileSink } from './file-sink.ts'
 import type { OcsfWriter } from './ocsf.ts'
@@ -23,10 +23,8 @@ export interface AuditLog {
 
 export interface AuditLogDeps {
   readonly write: OcsfWriter
-  /** Standard output; gets every line once. */
-  readonly print: (text: Buffer) => void
-  /** Whether standard output still has a reader; it is the only sink where there is no file. */
-  readonly canPrint: () => boolean
+  /** Standard output; the only sink where there is no file. Rejects where nobody reads it. The text is good until it settles. */
+  readonly print: (text: Buffer) => Promise<void>
   readonly file: FileSink | undefined
   /** The key of the chain, asked for at each batch; without it the chain is not keyed. */
   readonly key: (() => Buffer) | undefined
@@ -37,11 +35,11 @@ export interface AuditLogDeps {
 
 export function createAuditLog(deps: AuditLogDeps): AuditLog {
   const { file } = deps
-  let state: ChainState = file?.resumed ?? CHAIN_START
-  let { sequence } = state
-  let pending: string[] = []
+  const begin = file?.resumed ?? CHAIN_START
+  let { sequence } = begin
+  const pending = createBatch(begin)
   /** Closed batches that the file has not taken yet. */
-  let unwritten: { text: Buffer; state: ChainState; count: number }[] = []
+  const unwritten: { text: Buffer; state: ChainState; count: number }[] = []
   let kept = 0
   let failing = false
   let timer: NodeJS.Timeout | undefined
@@ -52,7 +50,7 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
     timer = undefined
     flushing ??= drain().finally(() => {
       flushing = undefined
-      if (pending.length > 0) flushSoon()
+      if (pending.count > 0) flushSoon()
     })
     return flushing
   }
@@ -63,20 +61,17 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
 
   /** Writes what is there as it begins. What comes in meanwhile waits for the next batch: a write for each line costs as much as a request. */
   const drain = async (): Promise<void> => {
-    if (pending.length > 0) {
-      const batch = closeBatch(pending, state, deps.key?.())
-      const count = pending.length
-      pending = []
-      state = batch.state
-      const text = Buffer.from(batch.text)
+    if (pending.count > 0) {
+      const { count } = pending
+      const { text, state } = pending.close(deps.key?.())
       unwritten.push({ text, state, count })
       kept += count
-      deps.print(text)
+      // Nobody reads our output any more: the process says so once, and the file has it all.
+      if (file !== undefined) await deps.print(text).catch(() => {})
     }
     for (let next = unwritten[0]; next !== undefined; next = unwritten[0]) {
       try {
-        if (file === undefined && !deps.canPrint()) throw new Error('standard output is closed')
-        await file?.append(next.text, next.state)
+        await (file === undefined ? deps.print(next.text) : file.append(next.text, next.state))
       } catch (error) {
         fail(error)
         return
@@ -89,6 +84,9 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
   }
 
   const fail = (error: unknown): void => {
+    // Those before it were copied when they failed.
+    const last = unwritten.at(-1)
+    if (last !== undefined) last.text = Buffer.from(last.text)
     if (!failing) deps.report(error)
     failing = true
     deps.observe('failed', 1)
@@ -97,11 +95,11 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
 
   /** Says whether there was room for the event. */
   const add = (event: AuditEvent): boolean => {
-    if (kept + pending.length >= MAX_KEPT) {
+    if (kept + pending.count >= MAX_KEPT) {
       deps.observe('dropped', 1)
       return false
     }
-    pending.push(deps.write(event, ++sequence))
+    pending.add(deps.write(event, ++sequence))
     return true
   }
 
@@ -119,13 +117,13 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
       const added = add(event)
       await flush()
       // What came in while the flush before was under way.
-      if (pending.length > 0) await flush()
+      if (pending.count > 0) await flush()
       if (!added && deps.onFailure === 'deny') throw new Refusal({ kind: 'audit-unavailable' })
       ensure()
     },
     async close() {
       await flush()
-      if (pending.length > 0) await flush()
+      if (pending.count > 0) await flush()
       await file?.close()
     },
   }

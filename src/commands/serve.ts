@@ -1,21 +1,15 @@
-import { setFlagsFromString } from 'node:v8'
 import { createSallyport, type Sallyport } from '../app.ts'
 import { unbuilt } from '../config/consistency.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
+import { boundHeap } from './heap.ts'
 
 /** While it drains, a process that has heard nothing for this long stops early: nobody is sending any more. */
 const QUIET_MILLISECONDS = 1000
 /** What is still under way after the drain is given this long, and then cut. */
 const LAST_REQUESTS_MILLISECONDS = 10_000
 
-/**
- * V8 sizes its heap by the memory of the machine, and a sidecar is not alone on it. So garbage is collected when a fifth
- * has come on top of what lives: ten thousand people at a cold start take 390 MiB and not 650. Requests that only pass
- * through leave nothing behind and do not notice.
- */
-const HEAP_FLAG = '--heap-growing-percent=20'
 /** Connections that wait to be accepted: everybody comes at once when an app's page is opened at nine. */
 const BACKLOG = 4096
 
@@ -24,7 +18,7 @@ export async function serve(file: string, version: string): Promise<number> {
   const { config, secrets, warnings } = loadConfig(file, process.env)
   const refused = unbuilt(config)
   if (refused.length > 0) throw new ConfigError(refused)
-  setFlagsFromString(HEAP_FLAG)
+  boundHeap()
   // Whoever read our output is gone. That ends the log and, where there is no file, the audit log; not the process.
   process.stdout.once('error', error => process.stderr.write(`standard output is closed (${error.message})\n`))
   process.stdout.on('error', () => {})
