@@ -38,9 +38,14 @@ export interface Batch {
 const SMALLEST_BUFFER = 8192
 /** What one storm of requests took is not kept for ever. */
 const LARGEST_BUFFER = 1_048_576
-/** A UTF-16 unit takes three bytes of UTF-8 at most, and what is put behind a line is shorter than this. */
+/** A UTF-16 unit takes three bytes of UTF-8 at most. */
 const BYTES_A_UNIT = 3
-const MORE_THAN_A_TAIL = 128
+/** What ends a line: the digits of its checksum are put in, and the seal of a batch goes before the braces. */
+const CLOSE = '}}\n'
+const END = Buffer.from(`,"chain":{"crc":"00000000"${CLOSE}`)
+const DIGITS_AT = END.indexOf('0')
+const MAX_SEAL_BYTES = 64
+const DIGITS = Buffer.from('0123456789abcdef')
 
 /**
  * Lines that are written together. Each becomes bytes as it comes, so that it lives as text no longer than its request; and
@@ -66,16 +71,21 @@ export function createBatch(begin: ChainState): Batch {
       return count
     },
     add(body) {
-      makeRoom(body.length * BYTES_A_UNIT + MORE_THAN_A_TAIL)
-      if (count++ > 0) length += buffer.write('}}\n', length, 'latin1')
+      makeRoom(body.length * BYTES_A_UNIT + END.length + MAX_SEAL_BYTES)
       const from = length
       length += buffer.write(body, length)
       crc = crc32(buffer.subarray(from, length), crc)
-      length += buffer.write(`,"chain":{"crc":"${hex(crc)}"`, length, 'latin1')
+      END.copy(buffer, length)
+      for (let digit = 0; digit < 8; digit++) {
+        buffer[length + DIGITS_AT + digit] = DIGITS[(crc >>> (28 - 4 * digit)) & 15] as number
+      }
+      length += END.length
+      count++
     },
     close(key) {
-      const seal = sealOf(before.seal, buffer.subarray(0, length), key)
-      length += buffer.write(`,"${key === undefined ? 'hash' : 'mac'}":"${seal}"}}\n`, length, 'latin1')
+      const open = length - CLOSE.length
+      const seal = sealOf(before.seal, buffer.subarray(0, open), key)
+      length = open + buffer.write(`,"${key === undefined ? 'hash' : 'mac'}":"${seal}"${CLOSE}`, open, 'latin1')
       const text = buffer.subarray(0, length)
       before = { sequence: before.sequence + count, crc, seal }
       const spare = buffer.length > LARGEST_BUFFER ? Buffer.allocUnsafeSlow(SMALLEST_BUFFER) : buffer
@@ -113,8 +123,4 @@ export function readLineEnd(line: string): LineEnd | undefined {
 export function sealOf(before: string, open: string | Buffer, key: Buffer | undefined): string {
   const sum = key === undefined ? createHash('sha256') : createHmac('sha256', key)
   return sum.update(`${before}\n`).update(open).digest('base64url')
-}
-
-function hex(crc: number): string {
-  return crc.toString(16).padStart(8, '0')
 }
