@@ -1,6 +1,9 @@
 import type { Body } from './body.ts'
+import type { EmbedSession } from './embed-sessions.ts'
+import { forbidden } from './failure.ts'
+import type { Instance } from './instance.ts'
 import type { Settings } from './settings.ts'
-import type { EmbedGrant, LookerUser } from './users.ts'
+import type { EmbedGrant } from './users.ts'
 
 const DEFAULT_SESSION_SECONDS = 300
 const LONGEST_SESSION_SECONDS = 2_592_000
@@ -84,9 +87,19 @@ function readAttributes(body: Body): Record<string, string> {
   return Object.fromEntries(given.map(([name, value]) => [name, String(value)]))
 }
 
-/** Replaces, never adds to, what an earlier session granted. */
-export function applyEmbedDefinition(user: LookerUser, definition: EmbedDefinition): void {
+/** Makes or updates the embed user and begins their session, which ends the one before. */
+export function beginEmbedSession(
+  { users, sessions }: Instance,
+  externalUserId: string,
+  definition: EmbedDefinition,
+  userAgent: string,
+): EmbedSession {
+  const user = users.embedUser(externalUserId)
+  if (user.isDisabled) throw forbidden('The user is disabled')
   user.firstName = definition.firstName ?? user.firstName
   user.lastName = definition.lastName ?? user.lastName
+  // Replaces, never adds to, what an earlier session granted.
   user.embed = definition.grant
+  const { sessionSeconds: seconds, embedDomain } = definition
+  return sessions.begin({ id: user.id, externalUserId }, { seconds, userAgent, embedDomain })
 }

@@ -14,7 +14,11 @@ export interface EmbedSession {
   readonly expiresAt: number
   readonly navigationTokens: Map<string, number>
   readonly apiTokens: Map<string, number>
+  /** Of signed embedding, which has no tokens. */
+  readonly cookies: Map<string, number>
 }
+
+type Held = 'navigationTokens' | 'apiTokens' | 'cookies'
 
 export interface SessionTokens {
   readonly navigation_token: string
@@ -35,19 +39,30 @@ export function createEmbedSessions(now: () => number) {
   const sessions = new Map<string, EmbedSession>()
   const current = new Map<string, EmbedSession>()
   const authentications = new Map<string, Authentication>()
+  const byToken = new Map<string, EmbedSession>()
 
   const remainingSeconds = (until: number): number => Math.max(0, Math.floor((until - now()) / 1000))
   const isLive = (session: EmbedSession): boolean => session.expiresAt > now()
 
   function end(session: EmbedSession): void {
     sessions.delete(session.reference)
+    const { navigationTokens, apiTokens, cookies } = session
+    for (const tokens of [navigationTokens, apiTokens, cookies])
+      for (const token of tokens.keys()) byToken.delete(token)
     if (current.get(session.userId) === session) current.delete(session.userId)
   }
   function issue(held: Map<string, number>, session: EmbedSession): { token: string; ttl: number } {
     const expiresAt = Math.min(now() + TOKEN_SECONDS * 1000, session.expiresAt)
     const token = createSecretToken()
     held.set(token, expiresAt)
+    byToken.set(token, session)
     return { token, ttl: remainingSeconds(expiresAt) }
+  }
+  /** The session of a token that is good for now, and how long it still is. */
+  function holding(held: Held, token: string): { session: EmbedSession; ttl: number } | undefined {
+    const session = byToken.get(token)
+    const expiresAt = session?.[held].get(token) ?? 0
+    return session === undefined || expiresAt <= now() ? undefined : { session, ttl: remainingSeconds(expiresAt) }
   }
   function tokensOf(session: EmbedSession): SessionTokens {
     const navigation = issue(session.navigationTokens, session)
@@ -89,6 +104,7 @@ export function createEmbedSessions(now: () => number) {
         expiresAt: now() + seconds * 1000,
         navigationTokens: new Map(),
         apiTokens: new Map(),
+        cookies: new Map(),
       }
       sessions.set(session.reference, session)
       current.set(user.id, session)
@@ -117,6 +133,17 @@ export function createEmbedSessions(now: () => number) {
       if (authentication === undefined || authentication.expiresAt <= now()) return undefined
       // The session may have been ended since; its authentication tokens go with it.
       return sessions.has(authentication.session.reference) ? authentication.session : undefined
+    },
+    /** A navigation token opens the pages of the session, as often as it likes. */
+    navigator: (token: string) => holding('navigationTokens', token),
+    /** An api token, or the cookie of signed embedding, calls for their data. */
+    caller: (token: string) => holding('apiTokens', token) ?? holding('cookies', token),
+    /** The cookie of a browser that has come with a signed URL: good for the session, whatever its length. */
+    signIn(session: EmbedSession): string {
+      const cookie = createSecretToken()
+      session.cookies.set(cookie, session.expiresAt)
+      byToken.set(cookie, session)
+      return cookie
     },
     generate(
       reference: string,

@@ -1,15 +1,16 @@
 import { readFile } from 'node:fs/promises'
+import type { Certificate } from './certificate.ts'
 import { startEmulatedLooker } from './emulated-looker.ts'
 
 const { env } = process
 
-async function readTls(): Promise<{ tls?: { key: string; cert: string } }> {
+async function readCertificate(): Promise<{ certificate?: Certificate }> {
   const { TLS_KEY_FILE: keyFile, TLS_CERT_FILE: certFile } = env
   if (keyFile === undefined && certFile === undefined) return {}
   if (keyFile === undefined || certFile === undefined) {
     throw new Error('TLS_KEY_FILE and TLS_CERT_FILE are needed together')
   }
-  return { tls: { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8') } }
+  return { certificate: { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8') } }
 }
 
 const looker = await startEmulatedLooker({
@@ -19,8 +20,9 @@ const looker = await startEmulatedLooker({
   clientSecret: env['LOOKER_CLIENT_SECRET'] ?? 'demo-secret',
   domainAllowlist: (env['DOMAIN_ALLOWLIST'] ?? '').split(',').flatMap(entry => entry.trim() || []),
   control: true,
-  ...(await readTls()),
+  ...(await readCertificate()),
+  ...(env['LOOKER_EMBED_SECRET'] === undefined ? {} : { embedSecret: env['LOOKER_EMBED_SECRET'] }),
 })
-console.log(`Emulated Looker on ${looker.url}`)
+console.log(`Emulated Looker on ${looker.url} and ${looker.secureUrl}`)
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void looker.close())

@@ -12,6 +12,7 @@ export function createOauthStates(now: () => number) {
     set(userId: string, applicationId: string, state: OauthState): void {
       states.set(key(userId, applicationId), state)
     },
+    get: (userId: string, applicationId: string): OauthState | undefined => states.get(key(userId, applicationId)),
     /** True while the access token lives, or can be had anew. */
     isUsable(userId: string, applicationId: string): boolean {
       const state = states.get(key(userId, applicationId))

@@ -3,7 +3,7 @@ import { databaseOauthRequired, notFound } from './failure.ts'
 import { type Body, readBody } from './body.ts'
 import { type Explore, MODELS, type Model } from './models.ts'
 import type { OauthStates } from './oauth-states.ts'
-import { type QueryDefinition, runQuery } from './query-engine.ts'
+import { type QueryDefinition, type QueryResult, runQuery } from './query-engine.ts'
 import { assertFormat, formatResult, type StreamedAnswer } from './result-format.ts'
 import { createSecretToken } from './secret-token.ts'
 import type { LookerUser } from './users.ts'
@@ -50,6 +50,26 @@ export function createQueries(access: Access, oauthStates: OauthStates) {
     if (model === undefined || explore === undefined) throw notFound()
     return { model, explore }
   }
+  /** Runs a query as the user, under the user's access filters. `permissions` are what this way of running it needs. */
+  function rows(
+    user: LookerUser,
+    query: QueryDefinition,
+    permissions: readonly string[],
+    limit?: number,
+  ): { result: QueryResult; explore: Explore } {
+    const found = explore(query)
+    if (!access.can(user, permissions, query.model)) throw notFound()
+    const { oauthApplicationId } = found.model
+    if (oauthApplicationId !== undefined && !oauthStates.isUsable(user.id, oauthApplicationId)) {
+      throw databaseOauthRequired(query.model)
+    }
+    const restrictions = found.explore.accessFilters.flatMap(({ field, userAttribute }) => {
+      const value = access.attribute(user, userAttribute)?.value
+      return value === undefined ? [] : [[field, value] as const]
+    })
+    const result = runQuery(found.explore, query, Object.fromEntries(restrictions), limit)
+    return { result, explore: found.explore }
+  }
 
   return {
     /** The same definition is the same query, as at Looker. */
@@ -68,26 +88,17 @@ export function createQueries(access: Access, oauthStates: OauthStates) {
       return query
     },
     explore,
-    /** Runs a query as the user, under the user's access filters. `permissions` are what this way of running it needs. */
+    rows,
+    /** The same, written down. */
     run(
       user: LookerUser,
       query: QueryDefinition,
       { permissions, format, limit }: { permissions: readonly string[]; format: string; limit: number | undefined },
     ): StreamedAnswer {
-      const found = explore(query)
-      if (!access.can(user, permissions, query.model)) throw notFound()
-      const { oauthApplicationId } = found.model
-      if (oauthApplicationId !== undefined && !oauthStates.isUsable(user.id, oauthApplicationId)) {
-        throw databaseOauthRequired(query.model)
-      }
+      const { result, explore } = rows(user, query, permissions, limit)
       assertFormat(format)
-      const restrictions = found.explore.accessFilters.flatMap(({ field, userAttribute }) => {
-        const value = access.attribute(user, userAttribute)?.value
-        return value === undefined ? [] : [[field, value] as const]
-      })
-      const result = runQuery(found.explore, query, Object.fromEntries(restrictions), limit)
       const locale = access.attribute(user, 'locale')?.value
-      return formatResult(format, result, { explore: found.explore, locale })
+      return formatResult(format, result, { explore, locale })
     },
   }
 }

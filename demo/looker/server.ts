@@ -1,13 +1,10 @@
-import { hash } from 'node:crypto'
-import { createServer as createHttpServer } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
-import { Readable } from 'node:stream'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Flight, RecordingCallLog } from './calls.ts'
+import type { CallRecorder } from './call-recorder.ts'
 import { type Cors, originOf } from './cors.ts'
 import { badRequest, LookerFailure, notFound, unauthenticated } from './failure.ts'
-import { disturb, spoil } from './fault-effects.ts'
+import { disturb } from './fault-effects.ts'
 import type { FaultSource } from './faults.ts'
+import type { Front } from './front.ts'
 import { selectFields } from './field-selection.ts'
 import type { Instance } from './instance.ts'
 import type { Call, Caller, Operation } from './operation.ts'
@@ -18,26 +15,20 @@ const BASE_PATH = '/api/4.0'
 export interface ServerParts {
   readonly instance: Instance
   readonly operations: readonly Operation[]
-  readonly calls: RecordingCallLog
+  readonly recorder: CallRecorder
   readonly faults: FaultSource
   readonly cors: Cors
-  readonly tls: { key: string; cert: string } | undefined
+  readonly front: Front
 }
 
-interface Exchange {
-  readonly flight: Flight
-  readonly token: string | undefined
-}
-
-export function createServer({ instance, operations, calls, faults, cors, tls }: ServerParts): FastifyInstance {
+export function createServer({ instance, operations, recorder, faults, cors, front }: ServerParts): FastifyInstance {
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
     // External user ids and session references are longer than the router's 100 characters.
     routerOptions: { maxParamLength: 4096 },
-    serverFactory: handler => (tls === undefined ? createHttpServer(handler) : createHttpsServer(tls, handler)),
+    serverFactory: front.serverFactory,
   })
-  const exchanges = new WeakMap<FastifyRequest, Exchange>()
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
@@ -58,42 +49,6 @@ export function createServer({ instance, operations, calls, faults, cors, tls }:
     const failure = error instanceof LookerFailure ? error : failureOf(error)
     return reply.code(failure.status).headers(failure.headers).send(failure.document())
   })
-
-  function begin(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    operationId: string,
-    path: string | undefined,
-  ): Exchange {
-    const token = presentedToken(request.headers.authorization)
-    const holderId = token === undefined ? undefined : instance.tokens.holder(token)
-    const holder = holderId === undefined ? undefined : instance.users.get(holderId)
-    const [pathname = '', query = ''] = request.url.split('?', 2)
-    const byService = operationId === 'login' || (holder !== undefined && instance.access.isAdmin(holder))
-    const flight = calls.begin(
-      {
-        operationId,
-        method: request.method,
-        path: path ?? pathname,
-        query: query.replaceAll(/((?:^|&)[^=&]*(?:token|secret|signature)=)[^&]*/gi, '$1[secret]'),
-        time: instance.now(),
-        userId: holder?.id,
-        tokenFingerprint: token === undefined ? undefined : fingerprint(token),
-        userAgent: request.headers['user-agent'],
-        requestId: request.headers['x-request-id']?.toString(),
-        headers: Object.keys(request.headers),
-        aborted: false,
-      },
-      byService,
-    )
-    reply.raw.once('close', () => {
-      flight.record.aborted = !reply.raw.writableFinished
-      flight.settle()
-    })
-    const exchange = { flight, token }
-    exchanges.set(request, exchange)
-    return exchange
-  }
 
   function identify(operation: Operation, token: string | undefined): Caller | undefined {
     if (operation.access === 'open') return undefined
@@ -118,29 +73,21 @@ export function createServer({ instance, operations, calls, faults, cors, tls }:
 
   for (const operation of operations) {
     const callers = new WeakMap<FastifyRequest, Caller>()
+    const path = BASE_PATH + operation.path
+    const watch = recorder.hooks(operation.id, operation.secretPath === true ? path : undefined)
     app.route<{ Params: Record<string, string>; Querystring: Record<string, unknown> }>({
       method: operation.method,
-      url: BASE_PATH + operation.path,
-      onRequest: async (request, reply) => {
-        const { token } = begin(
-          request,
-          reply,
-          operation.id,
-          operation.secretPath === true ? BASE_PATH + operation.path : undefined,
-        )
-        cors.admit(request, reply, operation.id)
-        if (await disturb(faults, operation.id, reply)) return
-        const caller = identify(operation, token)
-        if (caller !== undefined) callers.set(request, caller)
-      },
-      onSend: async (request, reply, payload: unknown) => {
-        const flight = exchanges.get(request)?.flight
-        if (flight !== undefined) flight.record.status = reply.statusCode
-        const body = spoil(faults, operation.id, payload)
-        // Landed before the answer leaves: a caller that waits for it must not find its last call still in the air.
-        if (!(body instanceof Readable)) flight?.settle()
-        return body
-      },
+      url: path,
+      onSend: watch.onSend,
+      onRequest: [
+        watch.onRequest,
+        async (request, reply) => {
+          cors.admit(request, reply, operation.id)
+          if (await disturb(faults, operation.id, reply)) return
+          const caller = identify(operation, recorder.tokenOf(request))
+          if (caller !== undefined) callers.set(request, caller)
+        },
+      ],
       handler: (request, reply) => {
         const { params, query, body } = request
         const userAgent = request.headers['user-agent'] ?? ''
@@ -154,7 +101,7 @@ export function createServer({ instance, operations, calls, faults, cors, tls }:
   }
 
   app.options(`${BASE_PATH}/*`, (request, reply) => {
-    const { flight } = begin(request, reply, 'preflight', undefined)
+    const flight = recorder.begin(request, reply, 'preflight')
     flight.record.status = 204
     const isLogin = request.url.split('?', 1)[0] === `${BASE_PATH}/login`
     try {
@@ -166,18 +113,11 @@ export function createServer({ instance, operations, calls, faults, cors, tls }:
   })
 
   app.setNotFoundHandler((request, reply) => {
-    const { flight } = begin(request, reply, 'unmatched', undefined)
-    flight.record.status = 404
+    recorder.begin(request, reply, 'unmatched').record.status = 404
     throw notFound()
   })
   return app
 }
-
-function presentedToken(authorization: string | undefined): string | undefined {
-  return /^(?:bearer|token)\s+(\S+)$/i.exec(authorization ?? '')?.[1]
-}
-
-const fingerprint = (token: string): string => hash('sha256', token).slice(0, 12)
 
 function failureOf(error: unknown): LookerFailure {
   const status =

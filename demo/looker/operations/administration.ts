@@ -2,16 +2,15 @@ import { type Body, readBody } from '../body.ts'
 import { notFound } from '../failure.ts'
 import type { Instance } from '../instance.ts'
 import { BIGQUERY_APPLICATION_ID } from '../models.ts'
-import type { OauthStates } from '../oauth-states.ts'
 import { type Operation, queryText, queryTexts } from '../operation.ts'
+import { RELEASE } from '../release.ts'
 import { modelSetDocument, permissionSetDocument, roleDocument } from '../role-document.ts'
 
-const RELEASE = '26.12.3'
 const DATE_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/
 
 /** What a person looks at to see how the instance is set up, and what changes that. */
-export function administrationOperations(instance: Instance, oauthStates: OauthStates): Operation[] {
-  const { catalogue, settings, users, now } = instance
+export function administrationOperations(instance: Instance): Operation[] {
+  const { catalogue, settings, users, oauthStates, now } = instance
   const applications = [
     {
       can: {},

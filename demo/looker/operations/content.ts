@@ -1,5 +1,5 @@
 import type { Access } from '../access.ts'
-import type { Content, Dashboard, Look, Tile } from '../content.ts'
+import type { Content, Dashboard, DashboardFilter, Look, Tile } from '../content.ts'
 import { notFound } from '../failure.ts'
 import { type Call, type Operation, page, param, queryNumber, queryText } from '../operation.ts'
 import { type Queries, queryDocument } from '../queries.ts'
@@ -105,9 +105,28 @@ function dashboardDocument(dashboard: Dashboard) {
     show_title: true,
     show_filters_bar: true,
     dashboard_elements: dashboard.tiles.map(tile => tileDocument(tile, dashboard)),
-    dashboard_filters: [],
+    dashboard_filters: dashboard.filters.map(filter => filterDocument(filter, dashboard)),
     dashboard_layouts: [],
     url: `/dashboards/${dashboard.id}`,
+  }
+}
+
+function filterDocument({ name, field }: DashboardFilter, { id, model, view }: Dashboard) {
+  return {
+    can: {},
+    id: `${id}-${name}`,
+    dashboard_id: id,
+    name,
+    title: name,
+    type: 'field_filter',
+    default_value: '',
+    model,
+    explore: view,
+    dimension: field,
+    listens_to_filters: [],
+    allow_multiple_values: true,
+    required: false,
+    ui_config: null,
   }
 }
 

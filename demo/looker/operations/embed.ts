@@ -1,12 +1,11 @@
 import { readBody } from '../body.ts'
-import { applyEmbedDefinition, type EmbedDefinition, readEmbedDefinition } from '../embed-definition.ts'
-import { forbidden, notFound } from '../failure.ts'
+import { beginEmbedSession, readEmbedDefinition } from '../embed-definition.ts'
+import { notFound } from '../failure.ts'
 import type { Instance } from '../instance.ts'
 import { type Operation, param } from '../operation.ts'
-import type { SignedUrls } from '../signed-urls.ts'
 
-export function embedOperations(instance: Instance, signedUrls: SignedUrls): Operation[] {
-  const { sessions, settings } = instance
+export function embedOperations(instance: Instance): Operation[] {
+  const { sessions, settings, signedUrls } = instance
 
   // An instance without the feature has no such operation: the 404 that acquire is best known for.
   function requireCookieless(): void {
@@ -34,7 +33,7 @@ export function embedOperations(instance: Instance, signedUrls: SignedUrls): Ope
         }
         const externalUserId = body.requiredText('external_user_id')
         body.check()
-        return sessions.join(beginSession(instance, externalUserId, definition, userAgent))
+        return sessions.join(beginEmbedSession(instance, externalUserId, definition, userAgent))
       },
     },
     {
@@ -89,18 +88,4 @@ export function embedOperations(instance: Instance, signedUrls: SignedUrls): Ope
 function isWebUrl(text: string): boolean {
   const url = URL.parse(text)
   return url !== null && ['http:', 'https:'].includes(url.protocol)
-}
-
-/** Makes or updates the embed user and begins their session, which ends the one before. */
-function beginSession(
-  { users, sessions }: Instance,
-  externalUserId: string,
-  definition: EmbedDefinition,
-  userAgent: string,
-) {
-  const user = users.embedUser(externalUserId)
-  if (user.isDisabled) throw forbidden('The user is disabled')
-  applyEmbedDefinition(user, definition)
-  const { sessionSeconds: seconds, embedDomain } = definition
-  return sessions.begin({ id: user.id, externalUserId }, { seconds, userAgent, embedDomain })
 }

@@ -1,11 +1,7 @@
-import { createContent } from '../content.ts'
 import type { FaultSource } from '../faults.ts'
 import type { Instance } from '../instance.ts'
-import { createOauthStates } from '../oauth-states.ts'
 import type { Operation } from '../operation.ts'
-import { createQueries } from '../queries.ts'
 import { createQueryTasks } from '../query-tasks.ts'
-import type { SignedUrls } from '../signed-urls.ts'
 import { administrationOperations } from './administration.ts'
 import { apiKeyOperations } from './api-keys.ts'
 import { contentOperations } from './content.ts'
@@ -17,19 +13,17 @@ import { queryOperations } from './queries.ts'
 import { userOperations } from './users.ts'
 
 /** Every operation the emulated Looker answers. */
-export function listOperations(instance: Instance, faults: FaultSource, signedUrls: SignedUrls): Operation[] {
-  const { access, now } = instance
-  const oauthStates = createOauthStates(now)
-  const queries = createQueries(access, oauthStates)
+export function listOperations(instance: Instance, faults: FaultSource): Operation[] {
+  const { access, queries } = instance
   return [
     ...loginOperations(instance, faults),
     ...userOperations(instance),
     ...membershipOperations(instance),
     ...apiKeyOperations(instance),
-    ...embedOperations(instance, signedUrls),
-    ...administrationOperations(instance, oauthStates),
-    ...queryOperations(access, queries, createQueryTasks(now)),
-    ...contentOperations(access, queries, createContent(queries)),
+    ...embedOperations(instance),
+    ...administrationOperations(instance),
+    ...queryOperations(access, queries, createQueryTasks(instance.now)),
+    ...contentOperations(access, queries, instance.content),
     ...modelOperations(access),
   ]
 }

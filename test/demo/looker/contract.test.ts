@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import { createInstance } from '../../../demo/looker/instance.ts'
 import { createFaults } from '../../../demo/looker/faults.ts'
 import { listOperations } from '../../../demo/looker/operations/list.ts'
-import { createSignedUrls } from '../../../demo/looker/signed-urls.ts'
 import { type Answer, type ApiClient, createClient, login, loginAsAdmin, memberOf, openLooker } from './api-client.ts'
 import { readApiDescription } from './api-description.ts'
 
@@ -33,8 +32,9 @@ function operationsOfTheEmulator() {
     clientSecret: 'secret',
     domainAllowlist: [],
     tokenLifeSeconds: 1,
+    embedSecret: { secret: 'secret', algorithm: 'hmac/sha-256' },
   })
-  return listOperations(instance, createFaults(), createSignedUrls(Date.now))
+  return listOperations(instance, createFaults())
 }
 
 /** Holds every answer against the description, and remembers which operations succeeded. */

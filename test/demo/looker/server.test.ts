@@ -1,22 +1,65 @@
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { request } from 'node:https'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { makeCertificate } from '../../../demo/looker/certificate.ts'
+import { createFront } from '../../../demo/looker/front.ts'
 import { loginAsAdmin, openLooker, openPerson } from './api-client.ts'
 
-test('over TLS it is trusted by whoever trusts its certificate, and by nobody else', async () => {
-  const tls = await makeCertificate(['localhost', '127.0.0.1'])
-  const looker = await openLooker({ tls })
-  expect(looker.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
-  const ask = (options: { ca?: string; servername?: string }) =>
-    new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
-      const asked = request(`${looker.url}/api/4.0/user`, { ...options, agent: false }, response => {
-        text(response).then(body => resolve({ status: response.statusCode, body }), reject)
-      })
-      asked.once('error', reject).end()
+function get(url: string, options: { ca?: string } = {}): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { ...options, agent: false }, response => {
+      text(response).then(body => resolve({ status: response.statusCode, body }), reject)
     })
-  expect(await ask({ ca: tls.cert })).toMatchObject({ status: 401 })
-  await expect(ask({})).rejects.toThrow(/self-signed/)
+    asked.once('error', reject).end()
+  })
+}
+
+test('one port answers HTTP, and TLS to whoever trusts its certificate', async () => {
+  const looker = await openLooker()
+  expect(looker.secureUrl).toBe(looker.url.replace('http:', 'https:'))
+  expect((await fetch(`${looker.url}/api/4.0/user`)).status).toBe(401)
+  const secure = await get(`${looker.secureUrl}/api/4.0/user`, { ca: looker.certificate })
+  expect(secure).toMatchObject({ status: 401, body: expect.stringContaining('Requires authentication') })
+  await expect(get(`${looker.secureUrl}/api/4.0/user`)).rejects.toThrow(/self-signed/)
+  const { port } = new URL(looker.url)
+  expect(await get(`https://localhost:${port}/`, { ca: looker.certificate })).toMatchObject({ status: 200 })
+})
+
+test('it has the certificate it is given', async () => {
+  const certificate = await makeCertificate(['localhost', '127.0.0.1'])
+  const looker = await openLooker({ certificate })
+  expect(looker.certificate).toBe(certificate.cert)
+  expect(await get(`${looker.secureUrl}/`, { ca: certificate.cert })).toMatchObject({ status: 200 })
+})
+
+test('the certificate for this machine is made once and kept', async () => {
+  const [one, other] = await Promise.all([openLooker(), openLooker()])
+  expect(one.certificate).toBe(other.certificate)
+  const { subjectAltName, validToDate } = new X509Certificate(one.certificate)
+  expect(subjectAltName).toContain('DNS:localhost')
+  expect(subjectAltName).toContain('IP Address:127.0.0.1')
+  expect(validToDate.getTime()).toBeGreaterThan(Date.now() + 29 * 86_400_000)
+})
+
+test('a connection that says nothing is ended, and so are all when it closes', async () => {
+  const front = createFront(await makeCertificate(['localhost']), 50)
+  front.serverFactory((_request, response) => response.end('hello'))
+  const { port } = await front.listen(0, '127.0.0.1')
+  const silent = connect(port, '127.0.0.1').resume()
+  await once(silent, 'close')
+  expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toBe('hello')
+  const slow = connect(port, '127.0.0.1').resume()
+  slow.write('GET / HTTP/1.1\r\n')
+  // Longer than one may be silent at first: this one has begun to speak.
+  await setTimeout(150)
+  expect(slow.closed).toBe(false)
+  const ended = once(slow, 'close')
+  await front.close()
+  await ended
 })
 
 test('control is closed unless it is asked for', async () => {
