@@ -15,6 +15,7 @@ import { createBearerVerifier } from './identity/bearer.ts'
 import { createLookerClient } from './looker/client.ts'
 import { expiresIn } from './looker/lifetime.ts'
 import { createLimiter } from './looker/limiter.ts'
+import { openLookerOAuth } from './looker-oauth.ts'
 import {
   audienceOf,
   caOf,
@@ -81,8 +82,9 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     },
   })
   const vault = createVault({ store, sealer: openSealer(options) })
-  const browser = openSignIn(options, { issuers, vault, metrics, clock })
   const limiter = createLimiter({ atOnce: config.looker.maxConcurrent, waitSeconds: config.looker.timeoutSeconds })
+  const lookerOAuth = openLookerOAuth({ config, log, looker, vault, limiter, clock, scopeOf: grants.scopeOf })
+  const browser = openSignIn(options, { issuers, vault, metrics, clock, onTokens: lookerOAuth.renew })
   const broker = openBroker(options, { looker, vault, limiter, metrics, clock })
   const embed = openEmbed(options, { looker, vault, limiter, clock })
   const assertion = createAssertionSigner({
@@ -111,9 +113,17 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     exchange.audited = true
     return audit.commit(auditEventOf(exchange, status))
   }
+  const bringTokens = async (exchange: Exchange, identity: Identity): Promise<void> => {
+    const { sessionId, lookerUserId, requestId } = exchange
+    if (browser === undefined || sessionId === undefined || lookerUserId === undefined) return
+    const started = performance.now()
+    await lookerOAuth.bring(identity, lookerUserId, () => browser.sessions.tokensOf(sessionId), { requestId })
+    exchange.upstreamMilliseconds += performance.now() - started
+  }
   const issue = createTokenIssuer({
     scopeOf: grants.scopeOf,
     tokenFor: broker.tokenFor,
+    bringTokens,
     expiresIn: (token, notAfter) => expiresIn(token, notAfter, clock.now()),
     observeRemaining: metrics.remaining,
   })
@@ -201,7 +211,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       },
       report,
     },
-    embed: { ...embed, clock, scopeOf: grants.scopeOf, embedDomain: publicUrl, trustsOrigin, commitAudit },
+    embed: { ...embed, clock, scopeOf: grants.scopeOf, embedDomain: publicUrl, trustsOrigin, bringTokens, commitAudit },
     onEnd(exchange, status) {
       underWay--
       const milliseconds = performance.now() - exchange.startedAt

@@ -21,12 +21,13 @@ import { createEmbedSessions, type EmbedSessions } from './looker/embed-sessions
 import { createEmbedUrls, type EmbedUrls } from './looker/embed-urls.ts'
 import type { Limiter } from './looker/limiter.ts'
 import { createTokenBroker, type TokenBroker } from './looker/token-broker.ts'
+import { forLooker, type LookerOAuth } from './looker-oauth.ts'
 import { createMemoryStore } from './store/memory-store.ts'
 import { createRedisStore } from './store/redis-store.ts'
 import { createSealer, derivedKey, type Sealer } from './store/seal.ts'
 import { createSingleFlight } from './store/single-flight.ts'
 import type { Store } from './store/store.ts'
-import type { Vault } from './store/vault.ts'
+import { createVault, type Vault } from './store/vault.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
@@ -216,25 +217,40 @@ export interface SignInParts {
   readonly logoutTokens: LogoutTokens
 }
 
+/** In memory. They take 10 minutes each at most, and the oldest go first. */
+const MAX_SIGN_INS = 10_000
+
 /** Where the issuer sends a browser back to, below the prefix. */
 export const CALLBACK = '/callback'
 export const SIGNED_OUT = '/signed-out'
 
 export function openSignIn(
-  { config, secrets, log }: SallyportOptions,
-  parts: { issuers: readonly Issuer[]; vault: Vault; metrics: Metrics; clock: Clock },
+  options: SallyportOptions,
+  parts: {
+    issuers: readonly Issuer[]
+    vault: Vault
+    metrics: Metrics
+    clock: Clock
+    onTokens: LookerOAuth['renew']
+  },
 ): SignInParts | undefined {
+  const { config, secrets, log } = options
   const { vault, metrics, clock } = parts
-  const issuers = config.issuers.flatMap(({ name, login }): LoginIssuer[] => {
+  const issuers = config.issuers.flatMap(({ name, login, lookerOAuth }): LoginIssuer[] => {
     const issuer = parts.issuers.find(({ options }) => options.name === name)
     if (login === undefined || issuer === undefined) return []
-    return [{ issuer, login: { ...login, clientSecret: login.clientSecret && secrets.source(login.clientSecret) } }]
+    const clientSecret = login.clientSecret && secrets.source(login.clientSecret)
+    return [{ issuer, login: { ...login, clientSecret }, forLooker: lookerOAuth && forLooker(name, log) }]
   })
   if (issuers.length === 0) return undefined
   const ownUrl = `${config.server.publicUrl}${config.server.prefix}`
   const signIn = createSignIn({
     issuers,
-    vault,
+    // Anybody may begin a sign-in, as often as they like: in memory that must not push out anybody's session.
+    vault:
+      config.store.redis === undefined
+        ? createVault({ store: createMemoryStore(clock, MAX_SIGN_INS), sealer: openSealer(options) })
+        : vault,
     clock,
     callbackUrl: `${ownUrl}${CALLBACK}`,
     signedOutUrl: `${ownUrl}${SIGNED_OUT}`,
@@ -252,6 +268,7 @@ export function openSignIn(
       return identityFromClaims(claims, issuer.options, 'session', expiresAt)
     },
     refresh: signIn.refresh,
+    onTokens: parts.onTokens,
     observe: metrics.session,
     report: (what, error) => log.warn({ err: error }, `${what} failed`),
   })

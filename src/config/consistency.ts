@@ -13,6 +13,7 @@ export function contradictionsIn(written: unknown): string[] {
     ...repeated('issuers', 'issuer', issuers),
     ...repeated('grants', 'name', itemsAt(written, 'grants')),
     ...repeated('store.sealKeys', 'id', itemsAt(written, 'store', 'sealKeys')),
+    ...issuers.flatMap(aboutIssuer),
     ...aboutListeners(written),
     ...aboutApp(written),
     ...itemsAt(written, 'rules').flatMap(aboutRule),
@@ -32,6 +33,12 @@ function repeated(path: string, key: string, entries: readonly unknown[]): strin
     if (value !== undefined) seen.set(value, index)
     return []
   })
+}
+
+function aboutIssuer(issuer: unknown, index: number): string[] {
+  return valueAt(issuer, 'lookerOAuth') !== undefined && valueAt(issuer, 'login') === undefined
+    ? [`issuers[${index}].lookerOAuth: needs login beside it, for only who signs in brings tokens that Looker can use`]
+    : []
 }
 
 function aboutListeners(written: unknown): string[] {

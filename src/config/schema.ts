@@ -84,6 +84,16 @@ const issuer = section({
   })
     .optional()
     .describe('Browser sign-in with the authorization code flow.'),
+  lookerOAuth: section({
+    application: z
+      .string()
+      .min(1)
+      .describe('Name or id (in quotes) of the OAuth application at Looker, as its API lists them.'),
+  })
+    .optional()
+    .describe(
+      'Puts the tokens of people who sign in with this issuer into Looker, so that a database such as BigQuery is reached in their own name without a second sign-in.',
+    ),
   introspection: section({ clientId: z.string().min(1), clientSecret: secret })
     .optional()
     .describe('RFC 7662 introspection with these client credentials, for tokens that are not JWTs.'),

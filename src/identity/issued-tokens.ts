@@ -9,6 +9,7 @@ import type { Issuer } from './issuer.ts'
 import type { LoginClient } from './login-client.ts'
 import type { SignedIn } from './session-record.ts'
 import { refusalOf } from './sign-in-refusal.ts'
+import { refreshTokenEnd, scopesForLooker, tokenForLooker } from './tokens-for-looker.ts'
 
 /** Members of an ID token that say what it is, not who the person is. */
 const OF_THE_TOKEN = new Set(['iss', 'sub', 'aud', 'exp', 'iat', 'nbf', 'sid', 'nonce', 'azp'])
@@ -18,14 +19,15 @@ const OF_THE_TOKEN = new Set(['iss', 'sub', 'aud', 'exp', 'iat', 'nbf', 'sid', '
  * @param url the callback URL with the answer in its query; `state` and `iss` (RFC 9207) are held to what they have to be first.
  */
 export async function exchangeCode(
-  { issuer, login, configuration }: LoginClient,
+  client: LoginClient,
   url: URL,
   { state, nonce, codeVerifier }: { state: string; nonce: string; codeVerifier: string },
   clock: Clock,
 ): Promise<SignedIn> {
-  const client = configuration()
+  const { issuer, login } = client
+  const configuration = client.configuration()
   const askedAt = clock.now()
-  const answer = await oidc.authorizationCodeGrant(client, url, {
+  const answer = await oidc.authorizationCodeGrant(configuration, url, {
     expectedState: state,
     expectedNonce: nonce,
     pkceCodeVerifier: codeVerifier,
@@ -34,10 +36,10 @@ export async function exchangeCode(
   const { access_token: accessToken, id_token: idToken = '' } = answer
   const { clientId } = login
   const said = await verifyIdToken(idToken, { issuer, clientId, accessToken, nonces: [nonce], clock })
-  const claims = says(said, issuer) ? said : { ...(await userInfo(client, accessToken, said)), ...said }
+  const claims = says(said, issuer) ? said : { ...(await userInfo(configuration, accessToken, said)), ...said }
   // Whom the configuration cannot make a person of has not signed in.
   identityFromClaims(claims, issuer.options, 'session', askedAt)
-  return signedIn(issuer, claims, answer, askedAt, idToken)
+  return signedIn(client, claims, answer, askedAt, idToken)
 }
 
 /** What a session has of its issuer when its tokens are to be renewed. */
@@ -45,24 +47,24 @@ export interface BeforeRenewal {
   /** It was verified when it came. */
   readonly idToken: string
   readonly refreshToken: string
+  readonly refreshExpiresAt: number | undefined
+  /** Whether the access token was good for Looker. */
+  readonly good: boolean
   readonly claims: Claims | undefined
 }
 
 /** Gets new tokens, and the claims as they are now (OpenID Connect Core §12). */
-export async function renewTokens(
-  { issuer, login, configuration }: LoginClient,
-  before: BeforeRenewal,
-  clock: Clock,
-): Promise<SignedIn> {
-  const client = configuration()
+export async function renewTokens(client: LoginClient, before: BeforeRenewal, clock: Clock): Promise<SignedIn> {
+  const { issuer, login } = client
+  const configuration = client.configuration()
   const askedAt = clock.now()
-  const answer = await oidc.refreshTokenGrant(client, before.refreshToken)
+  const answer = await oidc.refreshTokenGrant(configuration, before.refreshToken)
   const { access_token: accessToken, id_token: idToken } = answer
   // The refresh token may be spent by now. So what came for it is kept, and whoever cannot be asked more about is as before.
   const verified = claimsOf(before.idToken)
   const known = before.claims ?? verified
   const askMore = (said: Claims): Promise<Claims> =>
-    userInfo(client, accessToken, said).catch((error: unknown) => {
+    userInfo(configuration, accessToken, said).catch((error: unknown) => {
       const refusal = refusalOf(error, issuer)
       // One that could not be reached has been told of.
       if (refusal.failure.kind !== 'issuer-unavailable') issuer.options.report(refusal.cause)
@@ -76,12 +78,12 @@ export async function renewTokens(
     if (said !== undefined) {
       if (said['sub'] !== verified['sub']) throw reject('bad-claim', 'sub is not who signed in')
       const claims = says(said, issuer) ? said : { ...(await askMore(said)), ...said }
-      return signedIn(issuer, claims, answer, askedAt, idToken, before.refreshToken)
+      return signedIn(client, claims, answer, askedAt, idToken, before)
     }
   }
   // Only userinfo can tell what has changed, so it lies above what was said before.
   const claims = { ...known, ...(await askMore(verified)), ...ofTheToken(verified) }
-  return signedIn(issuer, claims, answer, askedAt, before.idToken, before.refreshToken)
+  return signedIn(client, claims, answer, askedAt, before.idToken, before)
 }
 
 /** Without the issuer's keys a new ID token says nothing yet. */
@@ -113,23 +115,26 @@ function ofTheToken(claims: Claims): Claims {
 }
 
 function signedIn(
-  issuer: Issuer,
+  { issuer: { options }, login, forLooker }: LoginClient,
   claims: Claims,
   answer: oidc.TokenEndpointResponse,
   askedAt: number,
   idToken: string,
-  refreshTokenBefore?: string,
+  before?: BeforeRenewal,
 ): SignedIn {
   // RFC 6749 §6: an issuer that gives no new refresh token means the one before.
-  const refreshToken = answer.refresh_token ?? refreshTokenBefore
+  const refreshToken = answer.refresh_token ?? before?.refreshToken
+  const endBefore = refreshToken === before?.refreshToken ? before?.refreshExpiresAt : undefined
   return {
-    issuer: issuer.options.name,
+    issuer: options.name,
     claims,
     tokens: {
       idToken: new Secret(idToken),
-      accessToken: new Secret(answer.access_token),
+      accessToken:
+        forLooker && tokenForLooker(forLooker, scopesForLooker(options.issuer, login.scopes), answer, before),
       refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
       expiresAt: answer.expires_in === undefined ? undefined : askedAt + answer.expires_in * 1000,
+      refreshExpiresAt: refreshTokenEnd(answer, askedAt) ?? endBefore,
     },
   }
 }

@@ -3,6 +3,7 @@ import type { SecretSource } from '../core/secret.ts'
 import { CLOCK_SKEW_SECONDS } from './claims.ts'
 import { issuerUnavailable } from './introspection.ts'
 import type { Issuer } from './issuer.ts'
+import type { ForLooker } from './tokens-for-looker.ts'
 
 /** An issuer that people may sign in with. */
 export interface LoginIssuer {
@@ -13,6 +14,8 @@ export interface LoginIssuer {
     readonly clientSecret: SecretSource | undefined
     readonly scopes: readonly string[]
   }
+  /** Absent: the access token is nobody’s once the sign-in is over. */
+  readonly forLooker?: ForLooker | undefined
 }
 
 /** The OAuth client that people sign in with; it shares the issuer's discovery, deadlines and CA. */
@@ -21,11 +24,12 @@ export interface LoginClient extends LoginIssuer {
   configuration(): oidc.Configuration
 }
 
-export function createLoginClient({ issuer, login }: LoginIssuer): LoginClient {
+export function createLoginClient({ issuer, login, forLooker }: LoginIssuer): LoginClient {
   let made: { readonly from: oidc.Configuration; readonly configuration: oidc.Configuration } | undefined
   return {
     issuer,
     login,
+    forLooker,
     configuration() {
       const from = issuer.configuration()
       if (from === undefined) throw issuerUnavailable(issuer.options.name)

@@ -13,11 +13,23 @@ export interface SignedIn {
   readonly claims: Claims
   readonly tokens: {
     readonly idToken: Secret
+    /** Only where Looker is to have it: nobody else needs it once the sign-in is over. */
     readonly accessToken: Secret | undefined
     readonly refreshToken: Secret | undefined
     /** Milliseconds since the epoch when the access token lapses, counted from before the issuer was asked; undefined: not said. */
     readonly expiresAt: number | undefined
+    /** The same for the refresh token. */
+    readonly refreshExpiresAt?: number | undefined
   }
+}
+
+/** The issuer's tokens of a session that Looker is to have. Times are milliseconds since the epoch. */
+export interface TokensForLooker {
+  readonly accessToken: Secret
+  readonly expiresAt: number
+  readonly refreshToken: Secret | undefined
+  readonly refreshExpiresAt: number | undefined
+  readonly obtainedAt: number
 }
 
 /** Whose a session is to the issuer: what a logout token can name it by. */
@@ -29,15 +41,19 @@ export interface SessionOwner {
   readonly sid: string | undefined
 }
 
-/** A session as the store has it. The access token is not in it: nobody needs it once the sign-in is over. */
+/** A session as the store has it. */
 export interface SessionRecord extends SessionOwner {
   /** Another one after every refresh. */
   readonly version: string
   readonly claims: Claims
   readonly idToken: Secret
+  /** Only where Looker is to have it. */
+  readonly accessToken: Secret | undefined
   readonly refreshToken: Secret | undefined
   readonly tokensAt: number
   readonly tokensEndAt: number
+  /** Undefined where the issuer does not say. */
+  readonly refreshTokenEndsAt: number | undefined
   /** The absolute limit. The idle limit is the life of the record in the store. */
   readonly endsAt: number
   /** The sign-outs that were on record when the session began: only others end it. */
@@ -67,12 +83,14 @@ interface Place {
 }
 
 export const sessionPlace = (id: string): Place => ({ kind: 'session', owner: id })
+/** Of the lease on a session's refresh; and what is announced by this name has been refreshed and is not over. */
+export const refreshPlace = (id: string): Place => ({ kind: 'session-refresh', owner: id })
 
 export function newRecord(
   { issuer, claims, tokens }: SignedIn,
   session: Pick<SessionRecord, 'sub' | 'sid' | 'tokensAt' | 'endsAt' | 'signOutsBefore'>,
 ): SessionRecord {
-  const { idToken, refreshToken, expiresAt } = tokens
+  const { idToken, accessToken, refreshToken, expiresAt, refreshExpiresAt } = tokens
   const tokensEndAt = expiresAt ?? session.tokensAt + UNSAID_LIFE_MILLISECONDS
   return {
     ...session,
@@ -80,18 +98,37 @@ export function newRecord(
     issuer,
     claims,
     idToken,
+    accessToken,
     refreshToken,
     tokensEndAt,
+    refreshTokenEndsAt: refreshExpiresAt,
   }
 }
 
-export function serialiseRecord({ idToken, refreshToken, ...rest }: SessionRecord): unknown {
-  return { ...rest, idToken: idToken.reveal(), refreshToken: refreshToken?.reveal() }
+export function tokensForLooker(record: SessionRecord): TokensForLooker | undefined {
+  const { accessToken, refreshToken, tokensAt, tokensEndAt, refreshTokenEndsAt } = record
+  return (
+    accessToken && {
+      accessToken,
+      expiresAt: tokensEndAt,
+      refreshToken,
+      refreshExpiresAt: refreshTokenEndsAt,
+      obtainedAt: tokensAt,
+    }
+  )
+}
+
+export function serialiseRecord({ idToken, accessToken, refreshToken, ...rest }: SessionRecord): unknown {
+  const [access, refresh] = [accessToken?.reveal(), refreshToken?.reveal()]
+  return { ...rest, idToken: idToken.reveal(), accessToken: access, refreshToken: refresh }
 }
 
 export function parseRecord(value: unknown): SessionRecord | undefined {
-  const { version, issuer, sub, sid, claims, idToken, refreshToken, tokensAt, tokensEndAt, endsAt, signOutsBefore } =
-    value as Record<string, unknown>
+  const { version, issuer, sub, sid, claims, idToken, accessToken, refreshToken, ...rest } = value as Record<
+    string,
+    unknown
+  >
+  const { tokensAt, tokensEndAt, refreshTokenEndsAt, endsAt, signOutsBefore } = rest
   if (typeof version !== 'string' || typeof issuer !== 'string' || typeof sub !== 'string') return undefined
   if (typeof claims !== 'object' || claims === null || typeof idToken !== 'string') return undefined
   if (typeof tokensAt !== 'number' || typeof tokensEndAt !== 'number' || typeof endsAt !== 'number') return undefined
@@ -103,9 +140,11 @@ export function parseRecord(value: unknown): SessionRecord | undefined {
     sid: typeof sid === 'string' ? sid : undefined,
     claims: claims as Claims,
     idToken: new Secret(idToken),
+    accessToken: typeof accessToken === 'string' ? new Secret(accessToken) : undefined,
     refreshToken: typeof refreshToken === 'string' ? new Secret(refreshToken) : undefined,
     tokensAt,
     tokensEndAt,
+    refreshTokenEndsAt: typeof refreshTokenEndsAt === 'number' ? refreshTokenEndsAt : undefined,
     endsAt,
     signOutsBefore: signOutsBefore as string[],
   }

@@ -2,7 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
 import type { Identity } from '../core/identity.ts'
 import type { SessionArchive } from './session-archive.ts'
-import { newRecord, type SessionRecord, type SessionVault, type SignedIn, sessionPlace } from './session-record.ts'
+import {
+  newRecord,
+  refreshPlace,
+  type SessionRecord,
+  type SessionVault,
+  type SignedIn,
+  sessionPlace,
+} from './session-record.ts'
 import type { SignOuts } from './session-sign-out.ts'
 
 /** Longer than a refresh that goes well, and extended while one goes on: a refresh token must not be spent twice. */
@@ -51,7 +58,6 @@ export function createSessionRefresh(deps: SessionRefreshDeps): SessionRefresh {
   const { vault, archive, signOuts, clock } = deps
   const underWay = new Set<Promise<unknown>>()
   let closed = false
-  const leasePlace = (id: string) => ({ kind: 'session-refresh', owner: id })
 
   /** With the claims of the answer, unless the configuration cannot make a person of them. */
   const renewed = (record: SessionRecord, answer: SignedIn, askedAt: number): SessionRecord => {
@@ -98,7 +104,7 @@ export function createSessionRefresh(deps: SessionRefreshDeps): SessionRefresh {
   }
 
   const lease = async (id: string): Promise<HeldLease | undefined> => {
-    const lease = await vault.lease(leasePlace(id), LEASE_MILLISECONDS)
+    const lease = await vault.lease(refreshPlace(id), LEASE_MILLISECONDS)
     if (lease === undefined) return undefined
     const extending = setInterval(
       () => void lease.extend(LEASE_MILLISECONDS).catch(() => {}),
@@ -124,17 +130,18 @@ export function createSessionRefresh(deps: SessionRefreshDeps): SessionRefresh {
   }
 
   const ask = async (id: string, current: SessionRecord, lease: HeldLease): Promise<SessionRecord | undefined> => {
-    const { version, issuer, sub, idToken, refreshToken, tokensEndAt } = current
-    const tokens = { idToken, accessToken: undefined, refreshToken, expiresAt: tokensEndAt }
+    const { version, issuer, sub, idToken, accessToken, refreshToken, tokensEndAt, refreshTokenEndsAt } = current
+    const ends = { expiresAt: tokensEndAt, refreshExpiresAt: refreshTokenEndsAt }
+    const tokens = { idToken, accessToken, refreshToken, ...ends }
     const askedAt = clock.now()
     const answer = await deps.refresh(issuer, tokens, sub, current.claims)
     if (answer === 'ended') return end(id, version)
     const next = renewed(current, answer, askedAt)
     const { record, late } = await archive.replace(id, version, next)
-    if (late !== undefined) lease.keepUntil(late.then(() => vault.announce(sessionPlace(id))))
+    if (late !== undefined) lease.keepUntil(late.then(() => vault.announce(refreshPlace(id))))
     if (record?.version === next.version) {
       deps.observe('refreshed')
-      vault.announce(sessionPlace(id))
+      vault.announce(refreshPlace(id))
       signOuts.see(next).catch((error: unknown) => deps.report('note of who is in a session', error))
     }
     return record
@@ -154,7 +161,7 @@ export function createSessionRefresh(deps: SessionRefreshDeps): SessionRefresh {
       }
       if (closed || performance.now() >= until)
         throw new Error('another replica refreshes this session and does not finish')
-      await vault.awaitRelease(leasePlace(id), LOOK_MILLISECONDS)
+      await vault.awaitRelease(refreshPlace(id), LOOK_MILLISECONDS)
     }
   }
 

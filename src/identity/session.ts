@@ -2,14 +2,24 @@ import { randomBytes } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { Claims, Identity } from '../core/identity.ts'
 import type { Secret } from '../core/secret.ts'
+import { within } from '../core/within.ts'
 import { createSessionArchive } from './session-archive.ts'
 import { createSessionMemory, type RememberedSession } from './session-memory.ts'
-import { newRecord, type SessionRecord, type SessionVault, type SignedIn, sessionPlace } from './session-record.ts'
+import {
+  newRecord,
+  refreshPlace,
+  type SessionRecord,
+  type SessionVault,
+  type SignedIn,
+  sessionPlace,
+  type TokensForLooker,
+  tokensForLooker,
+} from './session-record.ts'
 import { createSessionRefresh } from './session-refresh.ts'
 import { createSignOuts, type SignedOut } from './session-sign-out.ts'
 import { createSessionWatch } from './session-watch.ts'
 
-export type { SignedIn } from './session-record.ts'
+export type { SignedIn, TokensForLooker } from './session-record.ts'
 
 const ID = /^[\w-]{43}$/
 
@@ -42,10 +52,15 @@ export interface Sessions {
   begin(signedIn: SignedIn): Promise<string>
   /**
    * Whose session it is; undefined where there is none (any more). At once where it was looked up within 5 s. Each look
-   * into the store starts the idle time anew.
+   * into the store starts the idle time anew. The same object for as long as the session has the same tokens.
    * @throws {Refusal} (rejects with it) `store-unavailable` where it cannot be told. Never for a malformed id.
    */
   find(id: string): Identity | undefined | Promise<Identity | undefined>
+  /**
+   * The tokens that Looker is to have, as they are now; undefined where it is to have none.
+   * @throws {Refusal} (rejects with it) `store-unavailable`.
+   */
+  tokensOf(id: string): Promise<TokensForLooker | undefined>
   /** Ends a session on every replica. Undefined where there was none. */
   end(id: string): Promise<EndedSession | undefined>
   /** Ends every session of the subject, or of the issuer's session id. Resolves with the person as last seen, if known. */
@@ -75,6 +90,8 @@ export interface SessionDeps {
    * @param claims those before, which go on to count where the issuer says no others.
    */
   refresh(issuer: string, tokens: SignedIn['tokens'], subject: string, claims: Claims): Promise<SignedIn | 'ended'>
+  /** Hears of each refresh that gave tokens which Looker is to have. */
+  onTokens?(identity: Identity, tokens: TokensForLooker): void
   observe(event: 'started' | 'ended' | 'expired' | 'refreshed' | 'refresh_failed'): void
   /** Hears of what failed behind nobody's request. */
   report(what: string, error: unknown): void
@@ -98,8 +115,8 @@ export function createSessions(deps: SessionDeps): Sessions {
       const session = memory.get(id)
       if (session !== undefined) {
         session.lookAt = 0
-        // It may be over: without the store it does not go on.
-        session.confirmedAt = Number.NEGATIVE_INFINITY
+        // Unless it was refreshed it may be over: without the store it does not go on.
+        if (name !== vault.nameOf(refreshPlace(id))) session.confirmedAt = Number.NEGATIVE_INFINITY
       }
       watch.check(id)
     }
@@ -137,7 +154,11 @@ export function createSessions(deps: SessionDeps): Sessions {
         identity,
         version,
         owner: { issuer, sub, sid },
-        names: before?.names ?? [vault.nameOf(sessionPlace(id)), ...signOuts.namesOf(record)],
+        names: before?.names ?? [
+          vault.nameOf(sessionPlace(id)),
+          vault.nameOf(refreshPlace(id)),
+          ...signOuts.namesOf(record),
+        ],
         endsAt,
         refreshAt: refreshable
           ? tokensAt + life * (REFRESH_AT - Math.random() * REFRESH_JITTER)
@@ -196,6 +217,8 @@ export function createSessions(deps: SessionDeps): Sessions {
         const renewed = record && remember(id, record, confirmedAt, since)
         // What was looked up meanwhile is older.
         heard++
+        const tokens = record && tokensForLooker(record)
+        if (renewed !== undefined && tokens !== undefined) deps.onTokens?.(renewed.identity, tokens)
         if (renewed === undefined) {
           memory.delete(id)
           watch.check(id)
@@ -257,6 +280,10 @@ export function createSessions(deps: SessionDeps): Sessions {
       if (!ID.test(id)) return undefined
       return look(id).then(found => found && serve(id, found))
     },
+    async tokensOf(id) {
+      const record = await archive.read(id, memory.get(id)?.owner)
+      return record && tokensForLooker(record)
+    },
     async end(id) {
       if (!ID.test(id)) return undefined
       const record = await archive.take(id)
@@ -287,12 +314,4 @@ export function createSessions(deps: SessionDeps): Sessions {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
-}
-
-/** What comes of the work, or what there is instead when it takes longer. */
-function within<T>(milliseconds: number, work: Promise<T>, instead: T): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(instead), milliseconds)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

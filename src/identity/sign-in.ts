@@ -7,6 +7,7 @@ import { exchangeCode, renewTokens } from './issued-tokens.ts'
 import { createLoginClient, type LoginClient, type LoginIssuer } from './login-client.ts'
 import type { SignedIn } from './session-record.ts'
 import { isInvalidGrant, refusalOf, signInFailed } from './sign-in-refusal.ts'
+import { offlineParameters } from './tokens-for-looker.ts'
 
 /** How long a person may take at the issuer. */
 const SIGN_IN_MILLISECONDS = 10 * 60_000
@@ -90,12 +91,14 @@ export function createSignIn(options: SignInOptions): SignIn {
   return {
     issuers: [...clients.keys()],
     async begin({ issuer: name, returnTo, browserSecret }) {
-      const { configuration, login, issuer } = clientOf(name)
+      const { configuration, login, issuer, forLooker } = clientOf(name)
       const client = configuration()
       const [state, nonce, codeVerifier] = [oidc.randomState(), oidc.randomNonce(), oidc.randomPKCECodeVerifier()]
       const parameters = {
         redirect_uri: options.callbackUrl,
-        scope: login.scopes.join(' '),
+        ...(forLooker === undefined
+          ? { scope: login.scopes.join(' ') }
+          : offlineParameters(issuer.options.issuer, login.scopes)),
         state,
         nonce,
         code_challenge: await oidc.calculatePKCECodeChallenge(codeVerifier),
@@ -133,11 +136,17 @@ export function createSignIn(options: SignInOptions): SignIn {
         },
       }
     },
-    async refresh(name, { idToken, refreshToken }, _subject, claims) {
+    async refresh(name, { idToken, accessToken, refreshToken, refreshExpiresAt }, _subject, claims) {
       const client = clientOf(name)
       if (refreshToken === undefined) throw new Error('there is no refresh token')
       try {
-        const before = { idToken: idToken.reveal(), refreshToken: refreshToken.reveal(), claims }
+        const before = {
+          idToken: idToken.reveal(),
+          refreshToken: refreshToken.reveal(),
+          refreshExpiresAt,
+          good: accessToken !== undefined,
+          claims,
+        }
         return await renewTokens(client, before, clock)
       } catch (error) {
         if (isInvalidGrant(error)) return 'ended'

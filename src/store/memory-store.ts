@@ -19,7 +19,7 @@ interface Guard {
 }
 
 /** The store of a single process. Bounded: past the bound the entry written longest ago goes first. */
-export function createMemoryStore(clock: Clock): Store {
+export function createMemoryStore(clock: Clock, maxEntries = MAX_ENTRIES): Store {
   const entries = new Map<string, Entry>()
   const guards = new Map<string, Guard>()
   const room = createWaitingRoom()
@@ -38,7 +38,7 @@ export function createMemoryStore(clock: Clock): Store {
     // Small buffers are pieces of larger ones, which each would keep in memory whole.
     const copy = Buffer.allocUnsafeSlow(value.length)
     value.copy(copy)
-    keep(entries, key, { value: copy, until: clock.now() + ttlMilliseconds })
+    keep(entries, key, { value: copy, until: clock.now() + ttlMilliseconds }, maxEntries)
   }
 
   return {
@@ -58,7 +58,7 @@ export function createMemoryStore(clock: Clock): Store {
     async touch(key, ttlMilliseconds) {
       const value = valueOf(key)
       // What is in use counts as written now: a flood of new values does not push it out.
-      if (value !== undefined) keep(entries, key, { value, until: clock.now() + ttlMilliseconds })
+      if (value !== undefined) keep(entries, key, { value, until: clock.now() + ttlMilliseconds }, maxEntries)
       return value !== undefined
     },
     async take(key) {
@@ -76,13 +76,13 @@ export function createMemoryStore(clock: Clock): Store {
       const guard = guards.get(key)
       if (guard !== undefined && guard.holder !== 0 && guard.until > clock.now()) return undefined
       const generation = ++counter
-      keep(guards, key, { generation, holder: generation, until: clock.now() + ttlMilliseconds })
+      keep(guards, key, { generation, holder: generation, until: clock.now() + ttlMilliseconds }, maxEntries)
       return {
         generation,
         async extend(ttl) {
           const held = guards.get(key)
           if (held?.holder !== generation || held.until <= clock.now()) return false
-          keep(guards, key, { ...held, until: clock.now() + ttl })
+          keep(guards, key, { ...held, until: clock.now() + ttl }, maxEntries)
           return true
         },
         async release() {
@@ -106,9 +106,9 @@ export function createMemoryStore(clock: Clock): Store {
   }
 }
 
-function keep<T>(map: Map<string, T>, key: string, value: T): void {
+function keep<T>(map: Map<string, T>, key: string, value: T, most: number): void {
   map.delete(key)
-  if (map.size >= MAX_ENTRIES) {
+  if (map.size >= most) {
     const oldest = map.keys().next()
     if (oldest.done !== true) map.delete(oldest.value)
   }

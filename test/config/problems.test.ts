@@ -169,3 +169,12 @@ test('takes the configuration as its own author would write it, whatever the ord
   const { server, ...rest } = written()
   expect(load({ ...rest, server }).config.server.publicUrl).toBe('https://app.example.com')
 })
+
+test('an issuer whose people do not sign in brings no tokens to Looker', () => {
+  const lookerOAuth = { application: 'BigQuery' }
+  expect(problemsOf({ issuers: [issuer({ lookerOAuth })] })).toEqual([
+    'issuers[0].lookerOAuth: needs login beside it, for only who signs in brings tokens that Looker can use',
+  ])
+  const login = { clientId: 'web' }
+  expect(load({ issuers: [issuer({ lookerOAuth, login })] }).config.issuers[0]?.lookerOAuth).toEqual(lookerOAuth)
+})

@@ -1,5 +1,5 @@
 import { Agent } from 'undici'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { KEYS_SERVE_MILLISECONDS } from '../../src/identity/key-set.ts'
 import { createIssuer } from '../../src/identity/issuer.ts'
 import { startIssuer } from '../../demo/issuer/issuer.ts'
@@ -104,6 +104,7 @@ test('the first request after 24 quiet hours is served, for the issuer is there'
 test('keys are fetched again when nobody calls, or a quiet sidecar would turn unready and stay so', async () => {
   const issuer = await startPlainIssuer()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
   const subject = createIssuer(issuerOptions(issuer.issuer, new Agent()))
   const fetched = (): number => issuer.requests.filter(({ path }) => path === '/jwks').length
   try {

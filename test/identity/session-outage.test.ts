@@ -82,6 +82,45 @@ test('a session that was announced to be over does not go on because the store i
   expect(await there.sessions.find(id)).toBeUndefined()
 })
 
+test('a session that was announced to be refreshed goes on as it was for a minute where the store is away, unless its end is announced too', async () => {
+  const clock = createTurnedClock()
+  const store = createMemoryStore(clock)
+  const issuer = spendingIssuer(clock)
+  let away = false
+  const failing: Store = {
+    ...store,
+    get: key => (away ? Promise.reject(new Refusal({ kind: 'store-unavailable' })) : store.get(key)),
+  }
+  const [here, there] = [store, failing].map(store => openSessions({ store, clock, refresh: issuer.refresh }).sessions)
+  const refreshedWhileAway = async (): Promise<string> => {
+    away = false
+    const calls = issuer.calls()
+    const id = (await here?.begin(issuer.signIn())) ?? ''
+    clock.turn({ minutes: 7, seconds: 29 })
+    expect(await there?.find(id)).toMatchObject({ groups: [`call ${calls}`] })
+    away = true
+    clock.turn({ seconds: 31 })
+    await here?.find(id)
+    await vi.waitFor(async () => expect(await here?.find(id)).toMatchObject({ groups: [`call ${calls + 1}`] }))
+    expect(await there?.find(id)).toMatchObject({ groups: [`call ${calls}`] })
+    return id
+  }
+
+  const id = await refreshedWhileAway()
+  clock.turn({ seconds: 28 })
+  expect(await there?.find(id)).toMatchObject({ groups: ['call 0'] })
+  clock.turn({ seconds: 1 })
+  await expect(there?.find(id)).rejects.toMatchObject(AWAY)
+  away = false
+  expect(await there?.find(id)).toMatchObject({ groups: ['call 1'] })
+
+  const over = await refreshedWhileAway()
+  await here?.end(over)
+  await expect(there?.find(over)).rejects.toMatchObject(AWAY)
+  away = false
+  expect(await there?.find(over)).toBeUndefined()
+})
+
 /** An issuer that spends each refresh token once; `during` runs after that and before it answers. */
 function spendingIssuer(clock: ReturnType<typeof createTurnedClock>, during: (call: number) => unknown = () => {}) {
   let valid = ''
@@ -130,15 +169,23 @@ test('a replica that would refresh as soon as Redis is back does not sign out wh
   const { redis, stores, back } = await startRedis(2)
   const clock = createTurnedClock()
   const issuer = spendingIssuer(clock, call => call === 1 && redis.halt())
+  const bothAsked = (): Promise<void> =>
+    vi.waitFor(() => expect(issuer.calls()).toBe(2), { timeout: 5000, interval: 5 })
+  let writable = async (): Promise<void> => {}
   const [here, there] = stores.map((store, index) => {
-    // As when the lease lapsed before Redis was back: the second gets one of its own.
-    const apart: Store = { ...store, lease: (key, ttl) => store.lease(`${index} ${key}`, ttl) }
+    // As when the lease lapsed before Redis was back: the second gets one of its own, and asks before the first has written.
+    const apart: Store = {
+      ...store,
+      lease: (key, ttl) => store.lease(`${index} ${key}`, ttl),
+      replace: (...written) => writable().then(() => store.replace(...written)),
+    }
     return openSessions({ store: apart, clock, refresh: issuer.refresh })
   })
   const id = (await here?.sessions.begin(issuer.signIn())) ?? ''
   clock.turn({ minutes: 9 })
   await here?.sessions.find(id)
   await vi.waitFor(() => expect(here?.reports).toContain('write of a refreshed session'), { timeout: 5000 })
+  writable = bothAsked
   await back()
   clock.turn({ minutes: 3 })
   expect(await there?.sessions.find(id)).toMatchObject({ groups: ['call 1'] })

@@ -24,6 +24,13 @@ test('memory keeps a hundred thousand values and lets the oldest go for one more
   expect(await store.get('key 100000')).toEqual(value)
 })
 
+test('memory that is told to be small is', async () => {
+  const store = createMemoryStore(systemClock, 2)
+  for (const key of ['one', 'two', 'three']) await store.put(key, Buffer.from(key), 60_000, 1)
+  const kept = await Promise.all(['one', 'two', 'three'].map(key => store.get(key)))
+  expect(kept.map(value => value?.toString())).toEqual([undefined, 'two', 'three'])
+})
+
 test('memory lets what is in use outlive a flood of new values', async () => {
   const store = createMemoryStore(systemClock)
   const value = Buffer.from('v')

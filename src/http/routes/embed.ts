@@ -17,6 +17,8 @@ export interface EmbedOptions extends EmbedTargetRules {
   scopeOf(identity: Identity): LookerScope
   readonly sessions: EmbedSessions
   readonly urls: EmbedUrls
+  /** Has what Looker needs from the person's issuer put there, before an iframe can ask for it. Never rejects. */
+  bringTokens(exchange: Exchange, identity: Identity): Promise<void>
   commitAudit(exchange: Exchange, status: number): Promise<void>
 }
 
@@ -61,6 +63,7 @@ export async function embedRoutes(guarded: FastifyInstance, options: EmbedOption
   const handOut = async (request: FastifyRequest, reply: FastifyReply, body: () => unknown): Promise<FastifyReply> => {
     const exchange = exchangeOf(request)
     exchange.reason = 'grant'
+    await options.bringTokens(exchange, identityOf(request))
     await options.commitAudit(exchange, 200)
     return sendJson(reply, 200, body())
   }
