@@ -38,6 +38,8 @@ export function writeConfiguration(ports: Ports): string {
     rules: [{ paths: ['/', '/assets/**', '/public/**'], access: 'public' }, { paths: ['/**'] }],
     looker: {
       url: onLoopback(ports.looker),
+      // The Embed SDK opens Looker's pages by https and no other way.
+      webUrl: onLoopback(ports.looker).replace('http:', 'https:'),
       clientId: 'demo-client',
       clientSecret: { fromEnv: 'LOOKER_CLIENT_SECRET' },
     },

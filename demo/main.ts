@@ -10,6 +10,7 @@ console.debug = () => {}
 const parts = await startDemo()
 print(`Sallyport demo: open ${parts.sallyportUrl} and sign in as Ana, Vic or Nora.`)
 print('Everything runs on this machine, in memory, and is gone when it ends.')
+print(`   portal            ${parts.sallyportUrl}/portal   (dashboards, embedded)`)
 print(`   Sallyport         ${parts.sallyportUrl}   (admin ${parts.adminUrl})`)
 print(`   issuer            ${parts.issuer.issuer}`)
 print(`   emulated Looker   ${parts.looker.url}`)

@@ -126,6 +126,30 @@ function stepsOf({ issuer, looker, sallyportUrl, adminUrl, audit }: DemoParts): 
       },
     },
     {
+      title: 'Her page embeds a dashboard: Sallyport begins the session at Looker, and renews its tokens',
+      async run() {
+        const embed = async (method: string, path: string, body?: object): Promise<Answer> => {
+          const response = await fetch(`${sallyportUrl}/sallyport/looker/embed/${path}`, {
+            method,
+            headers: { authorization: `Bearer ${anaSignIn}`, 'content-type': 'application/json' },
+            ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          })
+          return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+        }
+        const begun = await embed('POST', 'session')
+        const { navigation_token, api_token, ...others } = begun.body
+        expect(begun.status === 200, `acquire answered ${begun.status}: ${text(begun.body)}`)
+        expect(others['session_reference_token'] === undefined, 'the reference token was handed out')
+        const renewed = await embed('PUT', 'tokens', { navigation_token, api_token })
+        expect(renewed.status === 200, `generate answered ${renewed.status}: ${text(renewed.body)}`)
+        return [
+          `✓ for the frame: a token to begin with (${text(others['authentication_token_ttl'])} s, once), one to navigate and one for its API (${text(others['api_token_ttl'])} s)`,
+          `✓ renewed, in a session of ${text(others['session_reference_token_ttl'])} s, whose reference stays with Sallyport`,
+          `  Dashboards in a page: ${sallyportUrl}/portal`,
+        ]
+      },
+    },
+    {
       title: 'Nora has no grant',
       async run() {
         const { accessToken } = await issuer.signIn('nora')

@@ -9,8 +9,14 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'POST /sallyport/token': 'Exchanges a token',
   'POST /sallyport/looker/token': 'Asks for a Looker token',
   'DELETE /sallyport/looker/token': 'Gives a Looker token back',
+  'GET /sallyport/looker/embed/session': 'Begins to embed',
+  'POST /sallyport/looker/embed/session': 'Begins to embed',
+  'PUT /sallyport/looker/embed/tokens': 'Renews embed tokens',
+  'DELETE /sallyport/looker/embed/session': 'Ends embedding',
   'GET /sallyport/session': 'Asks who is signed in',
 }
+/** What looking at the pages makes by itself. */
+const UNSEEN = new Set(['GET /now', 'GET /sallyport/client.js'])
 /** These say only that what decided did decide. */
 const PLAIN_REASONS = new Set(['grant', 'rule', 'endpoint'])
 
@@ -41,7 +47,7 @@ export function lastAuditEntries(lines: readonly string[]): AuditEntry[] {
   for (const text of lines.toReversed()) {
     const line = JSON.parse(text) as Line
     const { operation } = line.api
-    if (operation === 'GET /now' || operation.startsWith('GET /assets/')) continue
+    if (UNSEEN.has(operation) || operation.startsWith('GET /assets/')) continue
     entries.push(entryOf(line))
     if (entries.length === SHOWN) break
   }

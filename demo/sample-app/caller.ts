@@ -25,6 +25,10 @@ export function callerOf(headers: IncomingHttpHeaders): Caller | undefined {
   }
 }
 
+export function nameOf({ preferredUsername, email, user }: Caller): string {
+  return preferredUsername ?? email ?? user
+}
+
 /** Node reads headers as Latin-1; the names in these are UTF-8. */
 function valueOf(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name]

@@ -1,5 +1,5 @@
-import type { Caller } from './caller.ts'
-import { chips, definitions, escapeHtml, renderDocument } from './layout.ts'
+import { type Caller, nameOf } from './caller.ts'
+import { chips, definitions, escapeHtml, renderDocument, signedInHeader } from './layout.ts'
 import type { Note } from './notes.ts'
 import { askSection, auditSection, notesSection, tokenSection } from './desk-sections.ts'
 import { type Explanation, prefixOf, type Surroundings } from './surroundings.ts'
@@ -7,15 +7,12 @@ import { type Explanation, prefixOf, type Surroundings } from './surroundings.ts
 /** What somebody sees who is signed in. What the app knows is in the markup; what Sallyport and Looker say, the script adds. */
 export function deskPage(caller: Caller, surroundings: Surroundings, notes: readonly Note[]): string {
   const prefix = escapeHtml(prefixOf(surroundings))
-  const name = caller.preferredUsername ?? caller.email ?? caller.user
+  const name = nameOf(caller)
   const explanation = surroundings.explain?.(caller.user)
   return renderDocument({
     title: `Hello, ${name}`,
     script: 'desk.js',
-    header: `<form class="leave" method="post" action="${prefix}/logout" data-personal>
-<p>Signed in as <strong data-name>${escapeHtml(name)}</strong></p>
-<button type="submit">Sign out</button>
-</form>`,
+    header: signedInHeader(caller, surroundings, '/'),
     main: `<div class="hello">
 <h1>Hello, <span data-name>${escapeHtml(name)}</span></h1>
 <p class="lead" data-personal>You came in through Sallyport. This app has no sign-in of its own and holds no Looker credentials.</p>

@@ -21,7 +21,7 @@ export function landingPage(surroundings: Surroundings): string {
 <div>
 <h1 id="title">Everybody reaches Looker as themselves</h1>
 <p class="lead">This app has no sign-in of its own and no Looker credentials. Sallyport stands in front of it, and sees to both.</p>
-<p><a class="button primary" href="${escapeHtml(prefixOf(surroundings))}/login?return_to=/">Sign in</a></p>
+<p><a class="button primary" href="${escapeHtml(prefixOf(surroundings))}/login?return_to=/">Sign in</a>${surroundings.lookerUrl === undefined ? '' : '\n<a class="button" href="/portal">Open the portal</a>'}</p>
 </div>
 ${PICTURE}
 </section>

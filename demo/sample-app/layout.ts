@@ -1,18 +1,32 @@
-import type { Surroundings } from './surroundings.ts'
+import { type Caller, nameOf } from './caller.ts'
+import { prefixOf, type Surroundings } from './surroundings.ts'
+
+/** What a page needs beyond the others: sources for its Content-Security-Policy. */
+export interface Openings {
+  readonly scripts?: string
+  readonly connections?: string
+  readonly frames?: string
+}
 
 /** The headers of every page: nothing runs or is fetched but what the app serves, and only Looker is called from elsewhere. */
-export function pageHeaders({ lookerUrl, issuerUrl }: Surroundings): Record<string, string> {
+export function pageHeaders(
+  { lookerUrl, issuerUrl }: Surroundings,
+  { scripts, connections, frames }: Openings = {},
+): Record<string, string> {
+  const sources = (directive: string, ...allowed: (string | undefined)[]): string =>
+    [directive, ...allowed].filter(Boolean).join(' ')
   return {
     'content-type': 'text/html; charset=utf-8',
     // What is on it is one person's, and over when they sign out.
     'cache-control': 'no-store',
     'content-security-policy': [
       "default-src 'none'",
-      "script-src 'self'",
+      sources('script-src', "'self'", scripts),
       "style-src 'self'",
       "img-src 'self'",
-      ['connect-src', "'self'", originOf(lookerUrl)].filter(Boolean).join(' '),
-      ['form-action', "'self'", originOf(issuerUrl)].filter(Boolean).join(' '),
+      sources('connect-src', "'self'", originOf(lookerUrl), connections),
+      ...(frames === undefined ? [] : [sources('frame-src', frames)]),
+      sources('form-action', "'self'", originOf(issuerUrl)),
       "base-uri 'none'",
       "frame-ancestors 'none'",
     ].join('; '),
@@ -25,13 +39,15 @@ export interface Document {
   readonly title: string
   /** A module of the page's own. */
   readonly script?: string
+  /** Markup, already escaped: what comes before the module. */
+  readonly head?: string
   /** Markup, already escaped. */
   readonly header: string
   /** Markup, already escaped. */
   readonly main: string
 }
 
-export function renderDocument({ title, script, header, main }: Document): string {
+export function renderDocument({ title, script, head = '', header, main }: Document): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -40,6 +56,7 @@ export function renderDocument({ title, script, header, main }: Document): strin
 <title>${escapeHtml(title)} · Sallyport demo</title>
 <link rel="icon" href="/assets/mark.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/desk.css">
+${head}
 ${script === undefined ? '' : `<script type="module" src="/assets/${script}"></script>`}
 </head>
 <body>
@@ -64,6 +81,22 @@ ${main}
 </body>
 </html>
 `
+}
+
+/** Above every page of somebody who is signed in. */
+export function signedInHeader(caller: Caller, surroundings: Surroundings, current: '/' | '/portal'): string {
+  const pages = [
+    ['/', 'Desk'] as const,
+    ...(surroundings.lookerUrl === undefined ? [] : [['/portal', 'Portal'] as const]),
+  ]
+  const links = pages.map(
+    ([path, name]) => `<li><a href="${path}"${path === current ? ' aria-current="page"' : ''}>${name}</a></li>`,
+  )
+  return `<nav class="pages" aria-label="Pages" data-personal><ul role="list">${links.join('')}</ul></nav>
+<form class="leave" method="post" action="${escapeHtml(prefixOf(surroundings))}/logout" data-personal>
+<p>Signed in as <strong data-name>${escapeHtml(nameOf(caller))}</strong></p>
+<button type="submit">Sign out</button>
+</form>`
 }
 
 export function escapeHtml(text: string): string {

@@ -12,6 +12,7 @@ import { deskPage } from './desk-page.ts'
 import { landingPage } from './landing-page.ts'
 import { pageHeaders } from './layout.ts'
 import { createNotes, MAX_NOTE_LENGTH, type Notes } from './notes.ts'
+import { portalHeaders, portalPage } from './portal-page.ts'
 import type { Surroundings } from './surroundings.ts'
 
 export interface Exchange {
@@ -34,6 +35,15 @@ export function createRoutes(surroundings: Surroundings): Readonly<Record<string
       const caller = callerOf(request.headers)
       const page = caller === undefined ? landingPage(surroundings) : deskPage(caller, surroundings, notes.list)
       response.writeHead(200, pageHeaders(surroundings)).end(page)
+    },
+    '/portal': exchange => {
+      const { request, response } = exchange
+      const caller = callerOf(request.headers)
+      const { lookerUrl } = surroundings
+      if (lookerUrl === undefined) return notFound(exchange)
+      // Behind Sallyport nobody comes here unnamed: its rule for this path sends them to the sign-in, and back.
+      if (caller === undefined) return void response.writeHead(303, { location: '/' }).end()
+      response.writeHead(200, portalHeaders(surroundings, lookerUrl)).end(portalPage(caller, surroundings, lookerUrl))
     },
     '/assets/*': asset,
     '/notes': exchange => leaveNote(exchange, notes),
@@ -64,11 +74,11 @@ export function notFound({ response }: Exchange): void {
 function asset({ response }: Exchange, name: string): void {
   const found = assets.get(name)
   if (found === undefined) return text(response, 404, 'There is nothing here.\n')
-  const { type, body } = found
+  const { type, cacheControl, body } = found
   response.writeHead(200, {
     'content-type': type,
     'content-length': body.length,
-    'cache-control': 'no-cache',
+    'cache-control': cacheControl,
     'x-content-type-options': 'nosniff',
   })
   response.end(body)

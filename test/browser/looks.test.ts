@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { type PersonId, setStage, signIn } from './chromium.ts'
+import { NAMES, type PersonId, setStage, signIn } from './chromium.ts'
 
 const stage = setStage()
 
@@ -45,6 +45,29 @@ for (const colorScheme of ['light', 'dark'] as const) {
         }
         await shoot(person)
       }
+    }
+  })
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`in ${colorScheme} mode, wide and narrow, nothing runs out of the portal`, async () => {
+    for (const [person, width] of [
+      ['ana', 1280],
+      ['vic', 1280],
+      ['vic', 360],
+    ] as const) {
+      const viewport = { width, height: 800 }
+      const context = await stage.profile({ colorScheme, viewport, ignoreHTTPSErrors: true })
+      const page = await context.newPage()
+      await page.goto(`${stage.demo.sallyportUrl}/portal?dashboard=2`)
+      await page.getByRole('button', { name: NAMES[person] }).click()
+      await page.frameLocator('iframe').getByText('Birch').first().waitFor()
+      await page.locator('#rows-answer table').waitFor()
+      await page.screenshot({
+        path: join(FOLDER, `portal-${person}-${width}-${colorScheme}.png`),
+        fullPage: width < 1280,
+      })
+      expect([person, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([person, width])
     }
   })
 }

@@ -34,6 +34,8 @@ test('the whole demo can be used with the keyboard alone', async () => {
 
   expect(await tabTo(page, 'A public file')).toEqual([
     'Skip to the content',
+    'Desk',
+    'Portal',
     'Sign out',
     'Ask again',
     'Give it back',
@@ -109,6 +111,7 @@ test('a screen reader finds landmarks, headings, and a name for everything that 
   await page.getByRole('table', { name: 'Sales by brand' }).waitFor()
   expect(await outline(page)).toEqual([
     'banner:',
+    'navigation "Pages":',
     'main:',
     'heading "Hello, Ana Alvarez" [level=1]',
     'region "You":',

@@ -92,6 +92,50 @@ describe('the page', () => {
     }
   })
 
+  test('opens the portal to frames of Looker by https, one import map, and nothing more', async () => {
+    const other = await startSampleApp({ surroundings: { lookerUrl: 'http://127.0.0.1:19999' } })
+    try {
+      const answer = await fetch(`${other.url}/portal`, { headers: ANA })
+      const page = await answer.text()
+      const [, map = ''] = /<script type="importmap">(.*?)<\/script>/.exec(page) ?? []
+      expect(answer.headers.get('content-security-policy')?.split('; ')).toEqual([
+        "default-src 'none'",
+        `script-src 'self' 'sha256-${createHash('sha256').update(map).digest('base64')}'`,
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self' http://127.0.0.1:19999 https://127.0.0.1:19999",
+        'frame-src https://127.0.0.1:19999',
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+      ])
+      const named = Array.from(page.matchAll(/"(\/assets\/[^"]+)"/g), ([, path = '']) => path)
+      expect(named.length).toBeGreaterThan(6)
+      for (const path of named) {
+        const asset = await fetch(`${other.url}${path}`)
+        expect([path, asset.status]).toEqual([path, 200])
+        for (const [, name = ''] of (await asset.text()).matchAll(/(?:from|import) '(\.[^']+)'/g)) {
+          const imported = new URL(name, `${other.url}${path}`)
+          expect([imported.pathname, (await fetch(imported)).status]).toEqual([imported.pathname, 200])
+        }
+      }
+    } finally {
+      await other.close()
+    }
+  })
+
+  test('has no portal where there is no Looker, and shows it to nobody without a name', async () => {
+    expect((await get('/portal', { headers: ANA })).status).toBe(404)
+    expect(await (await get('/', { headers: ANA })).text()).not.toContain('/portal')
+    const other = await startSampleApp({ surroundings: { lookerUrl: 'http://127.0.0.1:19999' } })
+    try {
+      const answer = await fetch(`${other.url}/portal`, { redirect: 'manual' })
+      expect([answer.status, answer.headers.get('location')]).toEqual([303, '/'])
+    } finally {
+      await other.close()
+    }
+  })
+
   test('says what a person is granted, and why, where it is told', async () => {
     const told = await startSampleApp({
       surroundings: {

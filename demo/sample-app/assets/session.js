@@ -38,7 +38,7 @@ export function startSession({ prefix, user }) {
     for (const part of document.querySelectorAll('[data-personal]')) part.remove()
     const again = document.createElement('a')
     again.className = 'button primary'
-    again.href = `${prefix}/login?return_to=/`
+    again.href = `${prefix}/login?return_to=${encodeURIComponent(location.pathname + location.search)}`
     again.textContent = 'Sign in again'
     const words = document.createElement('p')
     words.textContent = 'Your session has ended. What was yours is off this page.'
@@ -52,12 +52,11 @@ export function startSession({ prefix, user }) {
     if (!answer.ok) return
     const { name, issuer, expires_at: expiresAt } = await answer.json()
     for (const place of document.querySelectorAll('[data-name]')) place.textContent = name ?? place.textContent
-    document.getElementById('session-issuer').textContent = issuer
-    document.getElementById('session-ends').textContent = new Date(expiresAt).toLocaleString([], {
-      weekday: 'short',
-      hour: '2-digit',
-      minute: '2-digit',
-    })
+    const ends = new Date(expiresAt).toLocaleString([], { weekday: 'short', hour: '2-digit', minute: '2-digit' })
+    // Not every page says these.
+    for (const [id, words] of [['session-issuer', issuer], ['session-ends', ends]]) {
+      document.getElementById(id)?.replaceChildren(words)
+    }
   }
 
   // Sallyport away for a moment is no end of the session: the next beat tells.
@@ -78,6 +77,7 @@ export function startSession({ prefix, user }) {
 
   return {
     call,
+    end,
     onBeat: listener => listeners.beat.push(listener),
     onOver: listener => listeners.over.push(listener),
   }

@@ -1,3 +1,5 @@
+import { spell } from './words.js'
+
 /** What the bar is full at: Looker's tokens live an hour. */
 const FULL_SECONDS = 3600
 /** With less than this left, a token is not used any more. */
@@ -126,9 +128,4 @@ async function fingerprint(token) {
   if (crypto.subtle === undefined) return 'not shown over plain http'
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))
   return Array.from(new Uint8Array(digest, 0, 4), byte => byte.toString(16).padStart(2, '0')).join('')
-}
-
-function spell(seconds) {
-  const minutes = Math.floor(seconds / 60)
-  return `${minutes > 0 ? `${minutes} min ` : ''}${String(seconds % 60).padStart(minutes > 0 ? 2 : 1, '0')} s`
 }
