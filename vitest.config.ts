@@ -8,6 +8,9 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // To load what nearly every file needs takes longer than most files: each worker does it once.
+    isolate: false,
+    restoreMocks: true,
     // Two cores are the smallest machine these run on; more workers than that only makes deadlines lie.
     maxWorkers: 2,
     sequence: { shuffle: true },

@@ -1,17 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PlainIssuer, startPlainIssuer } from '../support/plain-issuer.ts'
-import { type Begun, begin, comeBack, startPlainSidecar, tokenRequests } from '../support/plain-sign-in.ts'
-import { type Sidecar, startWorld, type World } from '../support/world.ts'
+import { expect, test } from 'vitest'
+import { type Begun, begin, comeBack, plainStage, tokenRequests } from '../support/plain-sign-in.ts'
 
-let world: World
-let issuer: PlainIssuer
-let sidecar: Sidecar
-beforeAll(async () => {
-  world = await startWorld()
-  issuer = await startPlainIssuer()
-  sidecar = await startPlainSidecar(world, issuer)
-})
-afterAll(() => Promise.all([sidecar.close(), issuer.close(), world.close()]))
+const { issuer, sidecar } = await plainStage()
 
 const HTML = { accept: 'text/html,application/xhtml+xml' }
 const refused = (begun: Begun, error_description: string, error = 'access_denied'): Promise<Response> =>

@@ -1,19 +1,10 @@
 import { hash } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { signCompact } from '../../demo/issuer/keys.ts'
-import { ecKey, type PlainIssuer, startPlainIssuer } from '../support/plain-issuer.ts'
-import { answerTokens, begin, comeBack, sessionIn, startPlainSidecar } from '../support/plain-sign-in.ts'
-import { type Sidecar, startWorld, type World } from '../support/world.ts'
+import { ecKey } from '../support/plain-issuer.ts'
+import { answerTokens, begin, comeBack, plainStage, sessionIn } from '../support/plain-sign-in.ts'
 
-let world: World
-let issuer: PlainIssuer
-let sidecar: Sidecar
-beforeAll(async () => {
-  world = await startWorld()
-  issuer = await startPlainIssuer()
-  sidecar = await startPlainSidecar(world, issuer)
-})
-afterAll(() => Promise.all([sidecar.close(), issuer.close(), world.close()]))
+const { issuer, sidecar } = await plainStage()
 
 type Answer = Parameters<typeof answerTokens>[2]
 

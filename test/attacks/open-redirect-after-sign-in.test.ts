@@ -1,17 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PlainIssuer, startPlainIssuer } from '../support/plain-issuer.ts'
-import { answerTokens, begin, comeBack, startPlainSidecar } from '../support/plain-sign-in.ts'
-import { type Sidecar, startWorld, type World } from '../support/world.ts'
+import { expect, test } from 'vitest'
+import { answerTokens, begin, comeBack, plainStage } from '../support/plain-sign-in.ts'
 
-let world: World
-let issuer: PlainIssuer
-let sidecar: Sidecar
-beforeAll(async () => {
-  world = await startWorld()
-  issuer = await startPlainIssuer()
-  sidecar = await startPlainSidecar(world, issuer)
-})
-afterAll(() => Promise.all([sidecar.close(), issuer.close(), world.close()]))
+const { issuer, sidecar } = await plainStage()
 
 /** Where a sign-in that wished for this ends. */
 async function endOf(returnTo: string): Promise<string | null> {

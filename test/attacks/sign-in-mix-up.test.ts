@@ -1,18 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PlainIssuer, startPlainIssuer } from '../support/plain-issuer.ts'
-import { answerTokens, begin, comeBack, sessionIn, startPlainSidecar, tokenRequests } from '../support/plain-sign-in.ts'
+import { expect, test } from 'vitest'
+import { startPlainIssuer } from '../support/plain-issuer.ts'
+import {
+  answerTokens,
+  begin,
+  comeBack,
+  plainStage,
+  sessionIn,
+  startPlainSidecar,
+  tokenRequests,
+} from '../support/plain-sign-in.ts'
 import { expectProblem } from '../support/problem.ts'
-import { type Sidecar, startSidecar, startWorld, type World } from '../support/world.ts'
+import { startSidecar } from '../support/world.ts'
 
-let world: World
-let issuer: PlainIssuer
-let sidecar: Sidecar
-beforeAll(async () => {
-  world = await startWorld()
-  issuer = await startPlainIssuer()
-  sidecar = await startPlainSidecar(world, issuer)
-})
-afterAll(() => Promise.all([sidecar.close(), issuer.close(), world.close()]))
+const { world, issuer, sidecar } = await plainStage()
 
 test('43 an answer that names another issuer than the one that was asked is refused, and the code goes to nobody', async () => {
   for (const iss of ['https://evil.example', `${issuer.issuer}/`, issuer.issuer.toUpperCase()]) {

@@ -1,20 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PlainIssuer, startPlainIssuer } from '../support/plain-issuer.ts'
-import { answerTokens, begin, comeBack, sessionIn, startPlainSidecar, tokenRequests } from '../support/plain-sign-in.ts'
+import { expect, test } from 'vitest'
+import { answerTokens, begin, comeBack, plainStage, sessionIn, tokenRequests } from '../support/plain-sign-in.ts'
 import { expectProblem } from '../support/problem.ts'
-import { type Sidecar, startWorld, type World } from '../support/world.ts'
 import { createTurnedClock } from '../support/turned-clock.ts'
 
-let world: World
-let issuer: PlainIssuer
-let sidecar: Sidecar
 const clock = createTurnedClock()
-beforeAll(async () => {
-  world = await startWorld()
-  issuer = await startPlainIssuer()
-  sidecar = await startPlainSidecar(world, issuer, { clock })
-})
-afterAll(() => Promise.all([sidecar.close(), issuer.close(), world.close()]))
+const { issuer, sidecar } = await plainStage({ clock })
 
 /** 400, no session, and the issuer has not been asked. */
 async function expectNothing(response: Response, asked: number): Promise<void> {

@@ -108,6 +108,27 @@ describe.skipIf(helm === undefined)('the chart', () => {
     expect(configOf(render(given))['app']).toEqual({ url: 'http://127.0.0.1:4000', timeoutSeconds: 90 })
   })
 
+  test('takes an app on a socket that both containers have, and no other', () => {
+    const onSocket = { ...config, app: { url: 'unix:///run/app/app.sock' } }
+    const mount = (mountPath: string) => ({ volumeMounts: [{ name: 'socket', mountPath }] })
+    const shared: Values = {
+      ...sidecar,
+      config: onSocket,
+      app: { image: 'registry.example.com/app:1', ...mount('/run/app') },
+      extraVolumes: [{ name: 'socket', emptyDir: {} }],
+      extraVolumeMounts: [{ name: 'socket', mountPath: '/run/app/' }],
+    }
+    const rendered = render(shared)
+    expect(configOf(rendered)['app']).toEqual({ url: 'unix:///run/app/app.sock' })
+    for (const container of [sallyportOf(podOf(rendered)), ...podOf(rendered).containers]) {
+      expect(container.volumeMounts.map(({ name }) => name)).toContain('socket')
+    }
+    expect(() => render({ ...gateway, config: onSocket })).toThrow(/config\.app\.url: .* is a socket/)
+    expect(() => render({ ...shared, extraVolumeMounts: [] })).toThrow(/extraVolumeMounts: .* at \/run\/app/)
+    const elsewhere = { ...shared, app: { image: 'registry.example.com/app:1', ...mount('/run/ap') } }
+    expect(() => render(elsewhere)).toThrow(/app\.volumeMounts: .* at \/run\/app/)
+  })
+
   test('mounts secrets as a whole directory and renders none of them', () => {
     const keys = { 'looker-client-id': 'id', 'looker-client-secret': 'secret' }
     const rendered = render({ ...gateway, secrets: { existingSecret: 'looker', keys } })

@@ -79,8 +79,14 @@ function manifests(text: string): Manifest[] {
   })
 }
 
+const rendered = new Map<string, Manifest[]>()
+
+/** Once for the same values: many tests look at the same manifests. */
 export function render(values: Values): Manifest[] {
-  return manifests(run(['template', 'release', chart, '--namespace', 'people'], values))
+  const key = JSON.stringify(values)
+  const known = rendered.get(key) ?? manifests(run(['template', 'release', chart, '--namespace', 'people'], values))
+  rendered.set(key, known)
+  return known
 }
 
 /** What `helm install` tells people. */

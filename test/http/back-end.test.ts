@@ -8,7 +8,7 @@ import { startWorld, type World } from '../support/world.ts'
 
 type AskLooker = (accessToken: string, path: string, init?: RequestInit) => Promise<Response>
 
-const [, recipe = ''] = documentedCode('frontend.md', 'js')
+const [recipe = ''] = documentedCode('frontend.md', 'js', "Call Looker's API from a back end")
 let world: World
 let askLooker: AskLooker
 beforeAll(async () => {

@@ -114,6 +114,24 @@ test('the SDK forgets everything when a session expires, and is ready again, onc
   expect(times()).toBe(2)
 })
 
+test('what a frame of the session before still asks, or is answered, is not about the next session', async () => {
+  const sdk = embedWith(page.connect())
+  const before = callsOf(sdk)
+  await before.acquire()
+  const held = Promise.withResolvers<void>()
+  page.beforeSending(() => held.promise)
+  const late = before.generate()
+  page.beforeSending(() => undefined)
+  await fetch(`${page.sidecar.url}/sallyport/looker/embed/session`, { method: 'DELETE' })
+  sdk.clearSession()
+  const next = callsOf(sdk)
+  expect(await next.generate()).toEqual(OVER)
+  await next.acquire()
+  held.resolve()
+  expect(await late).toMatchObject(OVER)
+  expect((await next.generate()).api_token).toMatch(/\S/)
+})
+
 test('embedding twice is embedding once', () => {
   const looker = page.connect()
   const times = timesOf(looker, 'embedExpired')

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
 import { createBrowser } from '../../demo/issuer/browser.ts'
-import { patientStore } from '../scale/sessions.ts'
+import { storeOn } from '../scale/sessions.ts'
 import { sessionOf, signIn } from '../support/sign-in.ts'
 import { createTurnedClock, type TurnedClock } from '../support/turned-clock.ts'
 import { GRANTS, LOGIN, type Sidecar, startWorld, type World, type Written } from '../support/world.ts'
@@ -15,7 +15,7 @@ export const BIGQUERY_GRANTS = GRANTS.map(grant => Object.assign({}, grant, { mo
 
 /** A `store` section with patience for a machine that is busy. */
 export function slowStore(url: string): Written {
-  return patientStore({ url, commandTimeoutMilliseconds: 10_000 })
+  return storeOn({ url, commandTimeoutMilliseconds: 10_000 })
 }
 
 export interface Stage {

@@ -6,7 +6,7 @@ import { startRedisServer } from '../support/redis-server.ts'
 import { startWorld, type World, type Written } from '../support/world.ts'
 import {
   createPeople,
-  patientStore,
+  storeOn,
   replicaSections,
   sessionEvents,
   signInAll,
@@ -36,7 +36,7 @@ async function restarted(): Promise<Stored> {
   const redis = await startRedisServer({ appendOnly: true })
   onTestFinished(() => redis.stop())
   return {
-    store: patientStore({ url: redis.url }),
+    store: storeOn({ url: redis.url }),
     async trouble() {
       await redis.halt()
       await pause(AWAY_MILLISECONDS)
@@ -49,7 +49,7 @@ async function failedOver(): Promise<Stored> {
   const group = await startSentinelGroup()
   onTestFinished(() => group.stop())
   return {
-    store: patientStore({ sentinels: group.sentinels, sentinelName: group.name }),
+    store: storeOn({ sentinels: group.sentinels, sentinelName: group.name }),
     async trouble() {
       // Redis replicates behind the answer: what was written so far has to have arrived before the master fails.
       const admin = new Redis(group.master.port)

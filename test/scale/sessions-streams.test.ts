@@ -4,9 +4,9 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts'
 import { sessionOf, signIn, whoIs } from '../support/sign-in.ts'
 import { createTurnedClock } from '../support/turned-clock.ts'
-import { redisUrl, startWorld } from '../support/world.ts'
+import { redisStore, startWorld } from '../support/world.ts'
 import { startWebSocketApp } from '../support/websocket-app.ts'
-import { createPeople, patientStore, replicaSections, sessionEvents } from './sessions.ts'
+import { createPeople, replicaSections, sessionEvents } from './sessions.ts'
 
 /** SALLYPORT_TEST_LONG: ten minutes by the clock on the wall, in place of some by one that is turned. */
 const LONG = process.env['SALLYPORT_TEST_LONG'] !== undefined
@@ -24,7 +24,7 @@ test('a WebSocket and server-sent events stay open, and lose nothing, while thei
   onTestFinished(() => world.close())
   const turned = createTurnedClock()
   const clock = LONG ? systemClock : turned
-  const store = patientStore({ url: redisUrl() })
+  const store = redisStore()
   const sockets = await startWebSocketApp()
   const here = await world.loginSidecar({ store, app: { url: sockets.url } }, { clock })
   const there = await world.sidecar(replicaSections(world, here.url, store), { clock })

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { request } from 'undici'
 import { onTestFinished, vi } from 'vitest'
@@ -7,6 +6,8 @@ import type { Clock } from '../../src/core/clock.ts'
 import { type SidecarProcess, startSidecarProcess } from '../support/process.ts'
 import { freePort } from '../support/redis-server.ts'
 import { sessionOf, signIn } from '../support/sign-in.ts'
+import { openSessions, signedIn } from '../identity/session-replica.ts'
+import { connected, openRedisStore, urlTarget } from '../store/redis-ends.ts'
 import { LOGIN, redisStore, redisUrl, type Sidecar, webClientOf, type World, type Written } from '../support/world.ts'
 
 /** How many sign in at once: more would only make each of them slower. */
@@ -38,6 +39,18 @@ export async function signInAll(sidecar: Site, people: readonly Person[]): Promi
   return sessions
 }
 
+/** The sessions of so many who are signed in already, by a third replica: a sign-in takes the issuer longer than us. */
+export async function beginSessions(store: Written, people: readonly Person[]): Promise<readonly string[]> {
+  const { keyPrefix } = store['redis'] as { keyPrefix: string }
+  const ends = openRedisStore(urlTarget(redisUrl()), { keyPrefix })
+  onTestFinished(() => ends.close())
+  const { sessions } = openSessions({ store: await connected(ends) })
+  const begun: string[] = []
+  // One after the other: Redis is not what is tried here.
+  for (const { id, email } of people) begun.push(await sessions.begin(signedIn({ sub: id, email })))
+  return begun
+}
+
 async function sessionFor(sidecar: Site, person: string): Promise<string> {
   for (;;) {
     const { browser, page } = await signIn(sidecar, person)
@@ -48,12 +61,11 @@ async function sessionFor(sidecar: Site, person: string): Promise<string> {
   }
 }
 
-/** A `store` section with more patience than the default: these tests share their machine. */
-export function patientStore(redis: Written): Written {
-  return {
-    ...redisStore(),
-    redis: { keyPrefix: `t${randomUUID().slice(0, 8)}:`, commandTimeoutMilliseconds: 1000, ...redis },
-  }
+/** A `store` section as the tests have it, on whatever Redis it says. */
+export function storeOn(redis: Written): Written {
+  const { redis: usual, ...rest } = redisStore()
+  const { url: _, ...settings } = usual as Written
+  return { ...rest, redis: { ...settings, ...redis } }
 }
 
 /** What a replica has to have of its deployment, besides the world's. */
@@ -66,10 +78,13 @@ export function replicaSections(world: World, publicUrl: string, store: Written)
 }
 
 /** Two replicas in this process. People sign in at the first. */
-export async function startReplicas(world: World, clock: Clock): Promise<readonly [Sidecar, Sidecar]> {
-  const store = patientStore({ url: redisUrl() })
-  const here = await world.loginSidecar({ store }, { clock })
-  return [here, await world.sidecar(replicaSections(world, here.url, store), { clock })]
+export async function startReplicas(
+  world: World,
+  clock: Clock,
+  { store = redisStore(), ...sections }: { store?: Written; looker?: Written } = {},
+): Promise<readonly [Sidecar, Sidecar]> {
+  const here = await world.loginSidecar({ store, ...sections }, { clock })
+  return [here, await world.sidecar({ ...replicaSections(world, here.url, store), ...sections }, { clock })]
 }
 
 /** Two replicas as processes of their own. People sign in at the first. */

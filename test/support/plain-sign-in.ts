@@ -1,8 +1,28 @@
-import type { PlainIssuer } from './plain-issuer.ts'
-import { type Sidecar, startSidecar, type World } from './world.ts'
+import { afterAll } from 'vitest'
+import { type PlainIssuer, startPlainIssuer } from './plain-issuer.ts'
+import { type Sidecar, startSidecar, startWorld, type World } from './world.ts'
+
+/** What attacks on a sign-in are played on. */
+interface PlainStage {
+  readonly world: World
+  readonly issuer: PlainIssuer
+  readonly sidecar: Sidecar
+}
+
+/** A world, an issuer that says what the test wants, and a sidecar where people sign in with it, for all tests of a file. */
+export async function plainStage(options: Parameters<typeof startSidecar>[1] = {}): Promise<PlainStage> {
+  const [world, issuer] = await Promise.all([startWorld(), startPlainIssuer()])
+  const sidecar = await startPlainSidecar(world, issuer, options)
+  afterAll(() => Promise.all([sidecar.close(), issuer.close(), world.close()]))
+  return { world, issuer, sidecar }
+}
 
 /** A sidecar where people sign in with an issuer that says what the test wants. */
-export async function startPlainSidecar(world: World, issuer: PlainIssuer, options = {}): Promise<Sidecar> {
+export async function startPlainSidecar(
+  world: World,
+  issuer: PlainIssuer,
+  options: Parameters<typeof startSidecar>[1] = {},
+): Promise<Sidecar> {
   const written = { name: 'plain', issuer: issuer.issuer, audiences: ['sallyport'], login: { clientId: 'web' } }
   return startSidecar(world.written({ issuers: [written] }), options)
 }

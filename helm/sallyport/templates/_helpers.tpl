@@ -86,6 +86,14 @@ formula: {{ printf "preStopSeconds %d + the longer of app.shutdownSeconds %d and
 {{- (urlParse $url).hostname -}}
 {{- end -}}
 
+{{/* Not empty where one of the mounts has the file: (list mounts "/run/app/app.sock"). */}}
+{{- define "sallyport.mounted" -}}
+{{- $file := index . 1 -}}
+{{- range index . 0 -}}
+{{- if hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $file -}}{{ .name }}{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What the schema cannot say. */}}
 {{- define "sallyport.validate" -}}
 {{- $values := .Values -}}
@@ -101,6 +109,19 @@ formula: {{ printf "preStopSeconds %d + the longer of app.shutdownSeconds %d and
 {{- $appUrl := dig "app" "url" "" .Values.config -}}
 {{- if and (eq .Values.mode "gateway") (regexMatch "^https?://(127\\.|localhost|\\[::1\\])" $appUrl) -}}
 {{- fail (printf "config.app.url: %q is loopback, where nothing but Sallyport is in gateway mode; name the app's Service, or use mode: sidecar" $appUrl) -}}
+{{- end -}}
+{{- if hasPrefix "unix:" $appUrl -}}
+{{- if eq .Values.mode "gateway" -}}
+{{- fail (printf "config.app.url: %q is a socket, which nothing but Sallyport could listen on in gateway mode; name the app's Service, or use mode: sidecar" $appUrl) -}}
+{{- end -}}
+{{- $socket := trimPrefix "unix://" $appUrl -}}
+{{- $mounts := dict "extraVolumeMounts" .Values.extraVolumeMounts -}}
+{{- if eq .Values.mode "sidecar" -}}{{- $_ := set $mounts "app.volumeMounts" .Values.app.volumeMounts -}}{{- end -}}
+{{- range $key, $mounted := $mounts -}}
+{{- if not (include "sallyport.mounted" (list $mounted $socket)) -}}
+{{- fail (printf "%s: config.app.url is %q, so mount a volume that Sallyport and the app share (extraVolumes) at %s" $key $appUrl (dir $socket)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and (eq .Values.mode "sidecar") (not .Values.app.image) -}}
 {{- fail "app.image: mode sidecar needs the app's image" -}}
