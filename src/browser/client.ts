@@ -300,46 +300,51 @@ function createEmbedding(ask: Asking, lookerUrl: string | undefined, onExpired: 
   return sdk => {
     if (ready.has(sdk)) return sdk
     if (lookerUrl === undefined) throw new TypeError('where is Looker? connectLooker({ lookerUrl })')
-    let last: { tokens: EmbedTokens; at: number } | undefined
-    let clearedAt = 0
-
-    const take = async (method: string, path: string, body?: unknown): Promise<EmbedTokens> => {
-      const at = Date.now()
-      const tokens = await ask<EmbedTokens>(method, path, body)
-      last = { tokens, at }
-      return tokens
-    }
-    /** Never rejects: SDK 2.0.8 asks no more after one failure. With what is left of the old tokens it soon asks again. */
-    const generate = async (): Promise<EmbedTokens> => {
-      const { tokens, at } = last ?? { tokens: OVER, at: 0 }
-      const { navigation_token, api_token } = tokens
-      try {
-        return await take('PUT', '/looker/embed/tokens', { navigation_token, api_token })
-      } catch (error) {
-        const { status } = error as SallyportError
-        const left = (ttl = 0): number => Math.floor(ttl - (Date.now() - at) / 1000)
-        const ttls = {
-          navigation_token_ttl: left(tokens.navigation_token_ttl),
-          api_token_ttl: left(tokens.api_token_ttl),
-          session_reference_token_ttl: left(tokens.session_reference_token_ttl),
-        }
-        const isOver = (status >= 400 && status < 500) || Math.min(...Object.values(ttls)) < 1
-        return isOver ? OVER : { ...tokens, ...ttls }
-      }
-    }
-    const init = (): void => sdk.initCookieless(lookerUrl, () => take('POST', '/looker/embed/session'), generate)
     const clear = sdk.clearSession.bind(sdk)
+    let clearedAt = 0
+    let current: object | undefined
+    const begin = (): void => {
+      // Of this session alone: what a frame of the one before still asks, or is answered, is not about this one.
+      const session: { last?: { at: number; tokens: EmbedTokens } } = (current = {})
+      const take = async (method: string, path: string, body?: unknown): Promise<EmbedTokens> => {
+        const last = { at: Date.now(), tokens: await ask<EmbedTokens>(method, path, body) }
+        session.last = last
+        // Frames have others by the time these end. Where there is no frame, Looker would refuse the next one for them.
+        const { navigation_token_ttl = 0 } = last.tokens
+        setTimeout(() => session === current && last === session.last && begin(), navigation_token_ttl * 1000 + MARGIN)
+        return last.tokens
+      }
+      /** Never rejects: SDK 2.0.8 asks no more after one failure. With what is left of the old tokens it soon asks again. */
+      const generate = async (): Promise<EmbedTokens> => {
+        if (session.last === undefined) return OVER
+        const { at, tokens } = session.last
+        const { navigation_token, api_token } = tokens
+        try {
+          return await take('PUT', '/looker/embed/tokens', { navigation_token, api_token })
+        } catch (error) {
+          const { status } = error as SallyportError
+          const left = (ttl = 0): number => Math.floor(ttl - (Date.now() - at) / 1000)
+          const ttls = {
+            navigation_token_ttl: left(tokens.navigation_token_ttl),
+            api_token_ttl: left(tokens.api_token_ttl),
+            session_reference_token_ttl: left(tokens.session_reference_token_ttl),
+          }
+          return (status >= 400 && status < 500) || Math.min(...Object.values(ttls)) < 1 ? OVER : { ...tokens, ...ttls }
+        }
+      }
+      clear()
+      sdk.initCookieless(lookerUrl, () => take('POST', '/looker/embed/session'), generate)
+    }
     // The SDK calls this at `session:expired`, once for each frame. The first has cleared for all of them, and the session
     // that is being begun since has to stay.
     sdk.clearSession = () => {
       if (Date.now() - clearedAt < ONCE_IN) return
       clearedAt = Date.now()
-      clear()
-      init()
+      begin()
       onExpired()
     }
     ready.add(sdk)
-    init()
+    begin()
     return sdk
   }
 }

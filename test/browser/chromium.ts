@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { type DemoParts, startDemo } from '../../demo/parts.ts'
@@ -5,48 +8,75 @@ import { type DemoParts, startDemo } from '../../demo/parts.ts'
 export const NAMES = { ana: 'Ana Alvarez', vic: 'Vic Okafor', nora: 'Nora Lind' } as const
 export type PersonId = keyof typeof NAMES
 
-export interface Stage {
-  readonly demo: DemoParts
+export interface Profiles {
   /** A browser profile of its own, empty; closed when the test ends. Whatever its pages complain of fails the test. */
   profile(options?: BrowserContextOptions): Promise<BrowserContext>
+}
+
+export interface Stage extends Profiles {
+  readonly demo: DemoParts
 }
 
 /** The whole demo and a Chromium, for the tests of one file. */
 export function setStage(): Stage {
   let demo: DemoParts | undefined
-  let browser: Browser | undefined
   beforeAll(async () => {
     demo = await startDemo({ anyPorts: true })
-    browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      // Containers run tests as root, where Chromium's sandbox cannot.
-      args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-background-networking'],
-    })
   })
-  afterAll(async () => {
-    await browser?.close()
-    await demo?.close()
-  })
+  afterAll(() => demo?.close())
+  const { profile } = setBrowser()
   return {
+    profile,
     get demo() {
       if (demo === undefined) throw new Error('the demo has not been started yet')
       return demo
     },
+  }
+}
+
+const LAUNCHING = {
+  executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+  // Containers run tests as root, where Chromium's sandbox cannot.
+  args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-background-networking'],
+}
+const SIZE = { viewport: { width: 1280, height: 900 } }
+
+/** A Chromium, for the tests of one file. */
+export function setBrowser(): Profiles {
+  let browser: Browser | undefined
+  beforeAll(async () => {
+    browser = await chromium.launch(LAUNCHING)
+  })
+  afterAll(() => browser?.close())
+  return {
     async profile(options = {}) {
       if (browser === undefined) throw new Error('the browser has not been started yet')
-      const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
-      const complaints: string[] = []
-      context.on('weberror', error => complaints.push(error.error().message))
-      context.on('console', message => {
-        if (message.text().includes('Content Security Policy')) complaints.push(message.text())
-      })
-      onTestFinished(async () => {
-        await context.close()
-        expect(complaints).toEqual([])
-      })
-      return context
+      return watched(await browser.newContext({ ...SIZE, ...options }))
     },
   }
+}
+
+/** As `profile`, in a Chromium of its own that takes third-party cookies; by itself it blocks them. */
+export async function profileWithThirdPartyCookies(options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  const folder = await mkdtemp(join(tmpdir(), 'chromium-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  await mkdir(join(folder, 'Default'))
+  const preferences = { profile: { cookie_controls_mode: 0, block_third_party_cookies: false } }
+  await writeFile(join(folder, 'Default', 'Preferences'), JSON.stringify(preferences))
+  return watched(await chromium.launchPersistentContext(folder, { ...LAUNCHING, ...SIZE, ...options }))
+}
+
+function watched(context: BrowserContext): BrowserContext {
+  const complaints: string[] = []
+  context.on('weberror', error => complaints.push(error.error().message))
+  context.on('console', message => {
+    if (message.text().includes('Content Security Policy')) complaints.push(message.text())
+  })
+  onTestFinished(async () => {
+    await context.close()
+    expect(complaints).toEqual([])
+  })
+  return context
 }
 
 /** From the landing page to the desk, as a person does it. */

@@ -15,7 +15,7 @@ const ANSWER = [{ 'orders.region': 'EMEA', 'orders.count': 96 }]
 
 /** A page of the app that somebody who is signed in has open. */
 async function openAs(person: PersonId, script?: string): Promise<{ context: BrowserContext; page: Page }> {
-  const context = await profileOf(stage, person)
+  const context = await profileOf(stage, stage.demo.sallyportUrl, person)
   return { context, page: await library.openPage(context, stage.demo.sallyportUrl, script) }
 }
 
@@ -106,7 +106,7 @@ test('the token is nowhere but in memory', async () => {
 })
 
 test('the recipe for calls from the page', async () => {
-  const [recipe = ''] = documentedCode('frontend.md', 'js')
+  const [recipe = ''] = documentedCode('frontend.md', 'js', "Call Looker's API from the page")
   expect(recipe.split('\n').length).toBeLessThan(25)
   const { page } = await openAs('ana', recipe)
   await expect.poll(() => page.locator('#rows').textContent()).toBe('EMEA: 96\n')

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll } from 'vitest'
-import { createBrowser } from '../../demo/issuer/browser.ts'
-import { choosePerson } from '../../demo/issuer/sign-in.ts'
+import { sessionOf, signIn } from '../support/sign-in.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-import type { PersonId, Stage } from './chromium.ts'
+import type { PersonId, Profiles } from './chromium.ts'
 
+/** As a bundler makes a module of what the package publishes for pages. */
+const EMBED_SDK = 'data:text/javascript,export const { getEmbedSDK } = LookerEmbedSDK'
 const MODULES = new URL('../../node_modules/', import.meta.url)
 const SCRIPTS: Readonly<Record<string, string>> = {
   // Not the package's index: it exports types that only a bundler forgives.
@@ -15,6 +16,8 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 }
 /** A page that anybody may open. */
 export const PAGE = '/public/hello.txt'
+/** What the recipes in docs/ expect to find in it. */
+const BODY = '<pre id="rows"></pre><button id="brands">Brands</button><div id="dashboard"></div>'
 
 export interface Library {
   readonly url: string
@@ -50,10 +53,11 @@ export function setLibrary(): Library {
     async openPage(context, origin, script) {
       const page = await context.newPage()
       await page.goto(`${origin}${PAGE}`)
-      const imports = Object.fromEntries(Object.entries(SCRIPTS).map(([name, path]) => [name, urlOf(path)]))
+      const served = Object.fromEntries(Object.entries(SCRIPTS).map(([name, path]) => [name, urlOf(path)]))
+      const imports = { ...served, '@looker/embed-sdk': EMBED_SDK }
       await page.addScriptTag({ type: 'importmap', content: JSON.stringify({ imports }) })
       await page.addScriptTag({ url: urlOf('/@looker/embed-sdk/dist/main.js') })
-      await page.evaluate(`document.body.append(Object.assign(document.createElement('pre'), { id: 'rows' }))`)
+      await page.evaluate(`document.body.innerHTML = ${JSON.stringify(BODY)}`)
       if (script !== undefined) await page.addScriptTag({ type: 'module', content: script })
       return page
     },
@@ -63,14 +67,12 @@ export function setLibrary(): Library {
   }
 }
 
-/** A browser profile with somebody's session, without the walk through the pages of the issuer. */
-export async function profileOf(stage: Stage, person: PersonId): Promise<BrowserContext> {
-  const { sallyportUrl } = stage.demo
-  const walker = createBrowser()
-  await choosePerson(walker, await walker.open(`${sallyportUrl}/sallyport/login?return_to=${PAGE}`), person)
-  const [, value = ''] = /(?:^|; )sallyport=([^;]+)/.exec(walker.cookieHeader(sallyportUrl)) ?? []
-  const context = await stage.profile()
-  await context.addCookies([{ name: 'sallyport', value, url: sallyportUrl, httpOnly: true, sameSite: 'Lax' }])
+/** A browser profile with somebody's session at a sidecar, without the walk through the pages of the issuer. */
+export async function profileOf(profiles: Profiles, url: string, person: PersonId): Promise<BrowserContext> {
+  const { browser } = await signIn({ url }, person)
+  const context = await profiles.profile()
+  const value = sessionOf(browser, { url }) ?? ''
+  await context.addCookies([{ name: 'sallyport', value, url, httpOnly: true, sameSite: 'Lax' }])
   return context
 }
 

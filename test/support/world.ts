@@ -185,9 +185,13 @@ export function webClientOf(publicUrl: string): WebClientOptions {
   }
 }
 
-/** A `store` section on the tests' Redis, with a key prefix of its own so that tests do not meet. */
+/**
+ * A `store` section on the tests' Redis, with a key prefix of its own so that tests do not meet, and with more patience
+ * than the default: they share their machine.
+ */
 export function redisStore(url = redisUrl(), keyPrefix = `t${randomUUID().slice(0, 8)}:`): Written {
-  return { redis: { url, keyPrefix }, sealKeys: [{ id: 'k1', key: { fromEnv: 'SEAL_KEY_1' } }] }
+  const redis = { url, keyPrefix, commandTimeoutMilliseconds: 1000 }
+  return { redis, sealKeys: [{ id: 'k1', key: { fromEnv: 'SEAL_KEY_1' } }] }
 }
 
 export function redisUrl(): string {
