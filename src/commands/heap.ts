@@ -1,7 +1,7 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 
 /** A replica with a thousand people at work has some 50 MB. */
-const LARGE_BYTES = 96 * 1024 * 1024
+const LARGE_BYTES = 56 * 1024 * 1024
 const LOOK_MILLISECONDS = 100
 
 /**
