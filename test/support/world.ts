@@ -84,7 +84,8 @@ export async function startSidecar(
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   })
   const adminUrl = await sallyport.admin.listen({ host: '127.0.0.1', port: 0 })
-  const url = await sallyport.proxy.listen({ host: '127.0.0.1', port: options.port ?? 0 })
+  // As `serve` listens: in some tests thousands come at once, and the system resets what finds no place to wait.
+  const url = await sallyport.proxy.listen({ host: '127.0.0.1', port: options.port ?? 0, backlog: 4096 })
   if (options.awaitReady !== false) await sallyport.ready
   const prefix = config.server.prefix
   let closed: Promise<void> | undefined
