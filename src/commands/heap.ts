@@ -1,12 +1,12 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 
-/** A replica with a thousand people at work has some 50 MB. */
+/** A replica at work has some 40 MB; with five thousand people remembered, too. */
 const LARGE_BYTES = 56 * 1024 * 1024
 const LOOK_MILLISECONDS = 100
 
 /**
  * V8 sizes its heap by the memory of the machine, and a sidecar is not alone on it. So while the heap is large, garbage is
- * collected when a fifth has come on top of what lives: ten thousand people at a cold start take 340 MiB and not 650. While it
+ * collected when a fifth has come on top of what lives: ten thousand people at a cold start take 360 MiB and not 650. While it
  * is small it is V8's to decide: large downloads cost twice the time otherwise, and collecting all the heap often unmakes
  * compiled code.
  */
