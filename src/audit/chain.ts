@@ -50,7 +50,7 @@ const DIGITS = Buffer.from('0123456789abcdef')
 /**
  * Lines that are written together. Each becomes bytes as it comes, so that it lives as text no longer than its request; and
  * two buffers take turns, for memory outside of V8's heap that is new for each batch makes V8 look through all of its heap
- * once a second, which costs a request half as much again (bench/README.md).
+ * once a second, which costs a request a third more (bench/README.md).
  */
 export function createBatch(begin: ChainState): Batch {
   let before = begin

@@ -49,9 +49,9 @@ test.for(Object.keys(FAILURES))('loses nothing when the master %s', async failur
   expect(performance.now() - promotedAt).toBeLessThan(8000)
   // A connection may be ended once more when the Sentinels announce the new master.
   const settled = { timeout: 10_000, interval: 50 }
-  await vi.waitFor(async () => expect(await store.get('after')).toEqual(Buffer.from('it')), settled)
+  expect(await vi.waitFor(() => store.get('after'), settled)).toEqual(Buffer.from('it'))
   // The lease was taken along: nobody else gets it, and its holder can give it back.
-  await vi.waitFor(async () => expect(await other.lease('before', MINUTE)).toBeUndefined(), settled)
+  expect(await vi.waitFor(() => other.lease('before', MINUTE), settled)).toBeUndefined()
   await lease?.release()
   const next = await other.lease('before', MINUTE)
   expect(next?.generation).toBeGreaterThan(lease?.generation ?? Number.POSITIVE_INFINITY)
