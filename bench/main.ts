@@ -24,7 +24,7 @@ const CONNECTIONS = 32
 const CALM_RATE = 1000
 const CALM_SECONDS = 10
 /** Those of the image and of the npm script. */
-const FLAGS = ['--max-semi-space-size=16']
+const FLAGS = ['--max-semi-space-size=8']
 /** More than are ever at one replica within a minute. */
 const BEARERS = 5000
 

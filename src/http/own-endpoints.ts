@@ -1,9 +1,9 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal } from '../core/failure.ts'
 import type { ClientAddress } from './client-address.ts'
 import type { Route } from './exchange.ts'
 import { createGuard, type GuardDeps } from './guard.ts'
-import { limitedForm, statesBody } from './request-body.ts'
+import { wholeBody } from './request-body.ts'
 import type { AppRouteOptions } from './routes/app.ts'
 import { type BackchannelLogoutOptions, backchannelLogoutRoute } from './routes/backchannel-logout.ts'
 import { checkRoute, judgeForwarded } from './routes/check.ts'
@@ -33,6 +33,9 @@ export interface OwnEndpointsOptions {
   /** Absent where nobody can sign in. */
   readonly signIn?: (LoginOptions & LogoutOptions & BackchannelLogoutOptions) | undefined
 }
+
+/** Bodies of Sallyport's own endpoints are short forms. */
+const MAX_BODY_BYTES = 65_536
 
 interface Endpoint {
   readonly path: string
@@ -80,15 +83,15 @@ export async function ownEndpoints(
 ): Promise<void> {
   const { signIn, guard } = options
   own.removeAllContentTypeParsers()
-  own.addHook('preParsing', (request, _reply, payload, done) => {
-    if (!statesBody(request.raw)) done(null, payload)
-    else done(null, limitedForm(request.raw, formMilliseconds))
-  })
-  own.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
-    done(null, new URLSearchParams(body as string))
+  const bodyOf = (request: FastifyRequest): Promise<Buffer> =>
+    wholeBody(request.raw, { bytes: MAX_BODY_BYTES, milliseconds: formMilliseconds })
+  own.addContentTypeParser('application/x-www-form-urlencoded', async (request: FastifyRequest) => {
+    return new URLSearchParams((await bodyOf(request)).toString())
   })
   // Read, bounded, and of no use: what an endpoint makes of a body that is not a form is its own to say.
-  own.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined))
+  own.addContentTypeParser('*', async (request: FastifyRequest) => {
+    await bodyOf(request)
+  })
 
   await own.register(scope => tokenExchangeRoute(scope, options.tokenExchange))
   await jwksRoute(own, options.assertion)
@@ -102,7 +105,7 @@ export async function ownEndpoints(
     scope.addHook('onRequest', createGuard({ ...guard, ruleFor: () => OWN_ENDPOINT }))
     await lookerTokenRoute(scope, options.lookerToken)
     await sessionRoute(scope, options.session)
-    if (options.embed !== undefined) await embedRoutes(scope, options.embed)
+    if (options.embed !== undefined) await embedRoutes(scope, options.embed, bodyOf)
   })
   if (signIn !== undefined) {
     await own.register(scope => loginRoutes(scope, signIn))

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { PassThrough, Transform } from 'node:stream'
+import { Transform } from 'node:stream'
 import { Refusal } from '../core/failure.ts'
 import { bytesPassed } from './read-buffers.ts'
 
@@ -25,15 +25,14 @@ export function statesBody({ headers }: IncomingMessage): boolean {
  * @throws {Refusal} `too-large` where the length that is stated is.
  */
 export function limitedBody(request: IncomingMessage, limits: BodyLimits, isAnswered: () => boolean): Transform {
-  const tooLarge = (): Refusal => new Refusal({ kind: 'too-large', limitBytes: limits.bytes })
-  if (Number(request.headers['content-length'] ?? 0) > limits.bytes) throw tooLarge()
+  refuseStatedLength(request, limits.bytes)
   let size = 0
   const body = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       size += chunk.length
       waiting.refresh()
       bytesPassed(chunk.length)
-      if (size > limits.bytes) done(tooLarge())
+      if (size > limits.bytes) done(tooLarge(limits.bytes))
       else done(null, chunk)
     },
   })
@@ -47,14 +46,48 @@ export function limitedBody(request: IncomingMessage, limits: BodyLimits, isAnsw
   return request.pipe(body)
 }
 
-/** A short body, which has to be here as a whole within some time: how many bytes it has is for the reader to limit. */
-export function limitedForm(request: IncomingMessage, milliseconds: number): PassThrough {
-  const body = new PassThrough()
-  const late = setTimeout(() => body.destroy(new Refusal({ kind: 'too-slow' })), milliseconds)
-  const settled = (): void => clearTimeout(late)
-  // Unpiped: the whole is here, or nobody wants the rest.
-  body.once('unpipe', settled).once('close', settled).on('error', heard)
-  return request.pipe(body)
+/**
+ * A short body as a whole. A request is not destroyed for it: it still has to be answered.
+ * @param limits within `milliseconds` all of it has to be here
+ * @throws {Refusal} `too-large`, `too-slow`, or `bad-request` where its sender left off.
+ */
+export function wholeBody(request: IncomingMessage, limits: { bytes: number; milliseconds: number }): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    refuseStatedLength(request, limits.bytes)
+    const endsEarly = (): Refusal => new Refusal({ kind: 'bad-request', detail: 'the body ends early' })
+    if (request.destroyed) throw endsEarly()
+    const chunks: Buffer[] = []
+    let size = 0
+    const settle = (): void => {
+      clearTimeout(late)
+      request.off('data', onData).off('end', onEnd).off('close', onClose)
+    }
+    const fail = (refusal: Refusal): void => {
+      settle()
+      request.pause()
+      reject(refusal)
+    }
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length
+      if (size > limits.bytes) fail(tooLarge(limits.bytes))
+      else chunks.push(chunk)
+    }
+    const onEnd = (): void => {
+      settle()
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size))
+    }
+    const onClose = (): void => fail(endsEarly())
+    const late = setTimeout(() => fail(new Refusal({ kind: 'too-slow' })), limits.milliseconds)
+    request.on('data', onData).on('end', onEnd).on('close', onClose)
+  })
+}
+
+function refuseStatedLength({ headers }: IncomingMessage, limitBytes: number): void {
+  if (Number(headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes)
+}
+
+function tooLarge(limitBytes: number): Refusal {
+  return new Refusal({ kind: 'too-large', limitBytes })
 }
 
 /** Whoever reads the body hears of it too. Where nobody does any more, the error would end the process. */

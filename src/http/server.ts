@@ -18,8 +18,6 @@ import { asksForWebSocket, routeUpgrades } from './upgrades.ts'
 
 /** The caller went away before there was an answer; no client ever sees it. The number is the one nginx made usual. */
 const CLIENT_GONE = 499
-/** Bodies of Sallyport's own endpoints are short forms. */
-const MAX_OWN_BODY_BYTES = 65_536
 const MAX_HEADER_BYTES = 32_768
 
 /** What a client may ask of our patience, in milliseconds. */
@@ -61,7 +59,6 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
   const server = Fastify({
     logger: false,
     return503OnClosing: false,
-    bodyLimit: MAX_OWN_BODY_BYTES,
     keepAliveTimeout: patience.keepAlive,
     requestTimeout: 0,
     // A missing Host is refused below: Node's own answer is no problem document.
@@ -267,8 +264,7 @@ function refuseOddFraming(request: IncomingMessage, response: ServerResponse): v
 
 /** What Fastify itself refuses. */
 function problemOfFramework(error: unknown): Problem | undefined {
-  const { statusCode, code } = error as { statusCode?: unknown; code?: unknown }
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return problemOf({ kind: 'too-large', limitBytes: MAX_OWN_BODY_BYTES })
+  const { statusCode } = error as { statusCode?: unknown }
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) return undefined
   return problemOf({ kind: 'bad-request', detail: 'the request cannot be read' })
 }

@@ -140,6 +140,20 @@ test('case 83: a form for Sallyport’s own endpoints has to be here as a whole'
   expect(client.read()).toContain('urn:sallyport:problem:bad-request')
 })
 
+test('case 83: who leaves in the middle of a form is not waited for', async () => {
+  let arrived = false
+  const hold = async (): Promise<void> => void (arrived = true)
+  const proxy = await startProxy('http://127.0.0.1:9', { patience: { ...PATIENCE, form: 60_000 }, hold })
+  const client = await dial(proxy)
+  const headers = ['Host: a', 'Authorization: Bearer ana', 'Content-Length: 100']
+  client.socket.write(`POST /sallyport/looker/token HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\nhalf`)
+  await vi.waitFor(() => expect(arrived).toBe(true))
+  client.socket.destroy()
+  await vi.waitFor(() =>
+    expect(proxy.ended.map(({ status, exchange }) => [status, exchange.reason])).toEqual([[499, 'bad-request']]),
+  )
+})
+
 test('case 83: a body behind a refusal is not read for ever', async () => {
   const { proxy } = await start()
   const client = await dial(proxy)

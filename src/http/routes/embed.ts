@@ -32,7 +32,11 @@ const OVER = {
 }
 
 /** The endpoints of the Embed SDK: cookieless sessions (acquire, generate) and signed URLs. */
-export async function embedRoutes(guarded: FastifyInstance, options: EmbedOptions): Promise<void> {
+export async function embedRoutes(
+  guarded: FastifyInstance,
+  options: EmbedOptions,
+  bodyOf: (request: FastifyRequest) => Promise<Buffer>,
+): Promise<void> {
   const { clock, sessions } = options
 
   const secondsLeft = (expiresAt: number): number => Math.max(0, Math.floor((expiresAt - clock.now()) / 1000))
@@ -96,7 +100,9 @@ export async function embedRoutes(guarded: FastifyInstance, options: EmbedOption
 
   await guarded.register(async scope => {
     // Read as text and taken apart below: what is no JSON is for the endpoint to refuse, in its own words.
-    scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+    scope.addContentTypeParser('application/json', async (request: FastifyRequest) =>
+      (await bodyOf(request)).toString(),
+    )
     // HEAD would begin a session for nobody.
     scope.route({ method: ['GET', 'POST'], url: '/looker/embed/session', exposeHeadRoute: false, handler: acquire })
     scope.route({ method: ['PUT', 'POST'], url: '/looker/embed/tokens', handler: generate })
