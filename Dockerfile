@@ -52,5 +52,5 @@ USER 65532:65532
 EXPOSE 8080 9090
 # No HEALTHCHECK: Kubernetes ignores it, and the admin port is the configuration's to choose. docker-compose.yml has one.
 # Exec form: node is process 1 and gets SIGTERM itself. Young objects get 8 MB, not 16: a tenth less memory at a cold start.
-ENTRYPOINT ["node", "--max-semi-space-size=8", "dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--memory-reducer-gc-count=0", "dist/main.js"]
 CMD ["serve"]

@@ -23,8 +23,8 @@ const CONNECTIONS = 32
 /** A load that a replica is to carry without anybody noticing it. */
 const CALM_RATE = 1000
 const CALM_SECONDS = 10
-/** Those of the image and of the npm script. */
-const FLAGS = ['--max-semi-space-size=8']
+/** Those of the image and of the npm script; for all alike. */
+const FLAGS = ['--max-semi-space-size=8', '--memory-reducer-gc-count=0']
 /** More than are ever at one replica within a minute. */
 const BEARERS = 5000
 
@@ -91,18 +91,26 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 
 const upstream = await startProcess(here('./servers/upstream.ts'), [], { PORT: String(upstreamPort) }, UPSTREAM)
-const bare = await startProcess(here('./servers/bare.ts'), [], { PORT: String(barePort), UPSTREAM }, url(barePort))
+const bare = await startProcess(
+  here('./servers/bare.ts'),
+  [],
+  { PORT: String(barePort), UPSTREAM },
+  url(barePort),
+  FLAGS,
+)
 const plain = await startProcess(
   here('./servers/http-proxy.ts'),
   [],
   { PORT: String(plainPort), UPSTREAM },
   url(plainPort),
+  FLAGS,
 )
 const logged = await startProcess(
   here('./servers/http-proxy.ts'),
   [],
   { PORT: String(loggedPort), UPSTREAM, LOGS: 'yes' },
   url(loggedPort),
+  FLAGS,
 )
 const sallyport = await startSallyport()
 const idle = sallyport.rssMegabytes()

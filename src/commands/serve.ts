@@ -3,7 +3,7 @@ import { unbuilt } from '../config/consistency.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
-import { boundHeap } from './heap.ts'
+import { tendHeap } from './heap.ts'
 
 /** While it drains, a process that has heard nothing for this long stops early: nobody is sending any more. */
 const QUIET_MILLISECONDS = 1000
@@ -18,7 +18,7 @@ export async function serve(file: string, version: string): Promise<number> {
   const { config, secrets, warnings } = loadConfig(file, process.env)
   const refused = unbuilt(config)
   if (refused.length > 0) throw new ConfigError(refused)
-  boundHeap()
+  tendHeap()
   // Whoever read our output is gone. That ends the log and, where there is no file, the audit log; not the process.
   process.stdout.once('error', error => process.stderr.write(`standard output is closed (${error.message})\n`))
   process.stdout.on('error', () => {})

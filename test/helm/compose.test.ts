@@ -78,6 +78,18 @@ test('each service is built from a stage of the Dockerfile, and runs a file that
   }
 })
 
+test('the image starts Node with the flags that the npm script and the benchmark have', () => {
+  const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+  const [, ...command] = scripts['sallyport']?.split(' ') ?? []
+  const flags = command.filter(word => word.startsWith('--'))
+  expect(flags.length).toBeGreaterThan(0)
+  const quoted = (quote: string): string => flags.map(flag => quote + flag + quote).join(', ')
+  expect(dockerfile).toContain(`ENTRYPOINT ["node", ${quoted('"')}, "dist/main.js"]`)
+  expect(readFileSync(new URL('bench/main.ts', root), 'utf8')).toContain(`const FLAGS = [${quoted("'")}]`)
+})
+
 test('the image runs the Node that development pins, as a user given by number', () => {
   const {
     optionalDependencies,
