@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { Refusal } from '../core/failure.ts'
 import type { LookerLease, LookerVault, Place } from './vault.ts'
 
-/** Longer than anything done alone that goes well; after it a replica that died no longer keeps the others waiting. */
+/** Extended for as long as the work takes; after it a replica that died no longer keeps the others waiting. */
 const LEASE_MILLISECONDS = 15_000
 
 export interface AloneDeps {
@@ -10,6 +10,31 @@ export interface AloneDeps {
   readonly clock: Clock
   /** How long to wait for whoever is at it. */
   readonly waitSeconds: number
+}
+
+/**
+ * Does the work under a lease that lasts as long as it does. Undefined where somebody else has the lease.
+ * @param unreleased hears of a lease that could not be given back. It lapses; what was done under it is good all the same.
+ */
+export async function underLease<T>(
+  vault: LookerVault,
+  place: Place,
+  work: (lease: LookerLease) => Promise<T>,
+  unreleased: (error: unknown) => void = () => {},
+): Promise<{ readonly value: T } | undefined> {
+  const lease = await vault.lease(place, LEASE_MILLISECONDS)
+  if (lease === undefined) return undefined
+  // Looker may be asked several times, and take its time each time. What one extension misses, the next makes good.
+  const extending = setInterval(
+    () => void lease.extend(LEASE_MILLISECONDS).catch(() => {}),
+    LEASE_MILLISECONDS / 3,
+  ).unref()
+  try {
+    return { value: await work(lease) }
+  } finally {
+    clearInterval(extending)
+    await lease.release().catch(unreleased)
+  }
 }
 
 /**
@@ -25,16 +50,7 @@ export async function alone<T>(
 ): Promise<T> {
   const deadline = clock.now() + waitSeconds * 1000
   for (;;) {
-    const done = await run(async () => {
-      const lease = await vault.lease(place, LEASE_MILLISECONDS)
-      if (lease === undefined) return undefined
-      try {
-        return { value: await work(lease) }
-      } finally {
-        // A lease that cannot be given back lapses; what was done under it is good all the same.
-        await lease.release().catch(() => {})
-      }
-    })
+    const done = await run(() => underLease(vault, place, work))
     if (done !== undefined) return done.value
     const left = deadline - clock.now()
     if (left <= 0) throw new Refusal({ kind: 'overloaded', retryAfterSeconds: 2 })

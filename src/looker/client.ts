@@ -7,7 +7,7 @@ import { Refusal } from '../core/failure.ts'
 import type { Secret, SecretSource } from '../core/secret.ts'
 import { type AccessToken, readAccessToken } from './access-token.ts'
 import { createBreaker } from './breaker.ts'
-import { type CallOptions, LookerAnswer, LookerTransport } from './transport.ts'
+import { type CallOptions, isTimeout, LookerAnswer, LookerTransport } from './transport.ts'
 
 /** The service token is renewed when this part of its life is over, before anybody has to wait for it. */
 const RENEW_AT = 0.8
@@ -27,6 +27,8 @@ export interface LookerClientOptions {
   readonly dispatcher: Dispatcher
   readonly clock: Clock
   readonly observe: (operation: string, code: string, seconds: number) => void
+  /** Hears of each exchange that came to nothing. */
+  readonly failed: (reason: 'timeout' | 'unreachable') => void
 }
 
 export interface CallContext {
@@ -81,7 +83,8 @@ class ServiceSession extends AuthSession {
 export function createLookerClient(options: LookerClientOptions): LookerClient {
   const { clock, timeoutSeconds } = options
   const baseUrl = `${options.url.replace(/\/$/, '')}/api/4.0`
-  const transport = new LookerTransport({ baseUrl, dispatcher: options.dispatcher, observe: options.observe })
+  const { dispatcher, observe, failed } = options
+  const transport = new LookerTransport({ baseUrl, dispatcher, observe, failed })
   const settings = new ApiSettings({
     base_url: options.url,
     verify_ssl: true,
@@ -156,6 +159,8 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
       } catch (error) {
         if (error instanceof Refusal) throw error
         if (error instanceof LookerAnswer && error.status === 429 && pauses < MAX_PAUSES) {
+          // A Looker that says so is alive: whoever was the breaker's probe goes on to be heard.
+          breaker.succeeded()
           pausedUntil = clock.now() + Math.min(error.retryAfterSeconds ?? 1, LONGEST_PAUSE_SECONDS) * 1000
           continue
         }
@@ -237,13 +242,6 @@ export function createLookerClient(options: LookerClientOptions): LookerClient {
 
 class TimeoutError extends Error {
   override readonly name = 'TimeoutError'
-}
-
-function isTimeout(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    (error.name === 'TimeoutError' || /TIMEOUT/.test(String((error as NodeJS.ErrnoException).code)))
-  )
 }
 
 function refusedCredentials(cause: LookerAnswer): Refusal {

@@ -1,9 +1,11 @@
+import type { IEmbedCookielessSessionGenerateTokensResponse } from '@looker/sdk'
 import type { Clock } from '../core/clock.ts'
 import { type Failure, Refusal } from '../core/failure.ts'
 import type { Secret } from '../core/secret.ts'
 import type { CallContext, LookerClient } from './client.ts'
 import { type EmbedTokens, readTokens } from './embed-acquire.ts'
 import { LookerAnswer } from './transport.ts'
+import { withoutWords } from './without-words.ts'
 
 /** The first pause before another try; each is twice the one before, up to the longest. */
 const FIRST_PAUSE_MILLISECONDS = 250
@@ -31,20 +33,22 @@ export async function generateTokens(
     api_token: tokens.apiToken.reveal(),
     navigation_token: tokens.navigationToken.reveal(),
   }
+  let answer: IEmbedCookielessSessionGenerateTokensResponse
   try {
-    const answer = await looker.call(
+    answer = await looker.call(
       operation,
       (sdk, options) => sdk.generate_tokens_for_cookieless_session(body, options),
       context,
     )
-    // An expired session is a success without tokens.
-    return answer.session_reference_token_ttl === 0 ? 'over' : readTokens(answer, askedAt)
   } catch (error) {
-    if (!(error instanceof LookerAnswer)) throw error
-    const { status, message } = error
-    if (status === 404 || (status === 400 && /invalid input tokens/i.test(message))) return 'over'
-    throw new Refusal({ kind: 'looker-refused', operation, status, message }, { cause: error })
+    if (error instanceof LookerAnswer) {
+      const { status, message } = error
+      if (status === 404 || (status === 400 && /invalid input tokens/i.test(message))) return 'over'
+    }
+    throw withoutWords(operation, error)
   }
+  // An expired session is a success without tokens.
+  return answer.session_reference_token_ttl === 0 ? 'over' : readTokens(answer, askedAt)
 }
 
 /**

@@ -11,8 +11,8 @@ import type { Limiter } from './limiter.ts'
 import { createProvisioning } from './provisioning.ts'
 import { forgetToken } from './token-broker.ts'
 import { LookerAnswer } from './transport.ts'
-import { explainRefusal } from './users.ts'
 import type { LookerLease, LookerVault, Place } from './vault.ts'
+import { withoutWords } from './without-words.ts'
 
 export interface RenewedSession extends EmbedTokens {
   readonly lookerUserId: string
@@ -73,7 +73,7 @@ interface Flight {
 export function createEmbedSessions(deps: EmbedSessionsDeps): EmbedSessions {
   const { looker, vault, limiter, clock, waitSeconds, embedDomain } = deps
   // A token that was made for another scope has the rights of this one now.
-  const provisioning = createProvisioning(deps, scope => forgetToken(deps.vault, scope))
+  const provisioning = createProvisioning(deps, scope => forgetToken(deps, scope))
   const placeOf = (owner: string): Place => ({ kind: 'embed-session', owner })
 
   const fits = (session: EmbedSession, scope: LookerScope, browser: string): boolean =>
@@ -135,7 +135,10 @@ export function createEmbedSessions(deps: EmbedSessionsDeps): EmbedSessions {
       if (joined !== undefined) return { ...joined, sessionExpiresAt: endOf(known, joined), lookerUserId }
     } else if (known !== undefined) {
       // Before the new one: what the person may no longer see is not to be seen, whatever becomes of the rest.
-      await remove(known.reference, context)
+      // Where that fails, the new one ends the old one at Looker all the same.
+      await remove(known.reference, context).catch((error: unknown) =>
+        deps.report('end of an old embed session', error),
+      )
     }
     return begin(scope, browser, lease, context)
   }
@@ -145,13 +148,9 @@ export function createEmbedSessions(deps: EmbedSessionsDeps): EmbedSessions {
     const path = `/embed/cookieless_session/${encodeURIComponent(reference.reveal())}`
     const operation = 'delete_embed_cookieless_session'
     try {
-      await explainRefusal(
-        operation,
-        () => looker.call(operation, (sdk, options) => sdk.delete<void, unknown>(path, null, null, options), context),
-        [404],
-      )
+      await looker.call(operation, (sdk, options) => sdk.delete<void, unknown>(path, null, null, options), context)
     } catch (error) {
-      if (!(error instanceof LookerAnswer)) throw error
+      if (!(error instanceof LookerAnswer) || error.status !== 404) throw withoutWords(operation, error)
     }
   }
 

@@ -42,7 +42,7 @@ export interface EmbedUrls {
 export function createEmbedUrls(deps: EmbedUrlsDeps): EmbedUrls {
   const { looker, limiter, clock, webUrl, secret } = deps
   // A token that was made for another scope has the rights of this one now.
-  const provisioning = createProvisioning(deps, scope => forgetToken(deps.vault, scope))
+  const provisioning = createProvisioning(deps, scope => forgetToken(deps, scope))
   const sessionLengthSeconds = deps.sessionLengthSeconds
 
   const askLooker = async (scope: LookerScope, target: string, context: CallContext): Promise<string> => {

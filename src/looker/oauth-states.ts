@@ -6,8 +6,8 @@ import { alone } from './alone.ts'
 import type { CallContext, LookerClient } from './client.ts'
 import type { Limiter } from './limiter.ts'
 import { createOAuthApplications, type OAuthReport } from './oauth-applications.ts'
-import { LookerAnswer } from './transport.ts'
 import type { LookerVault, Place } from './vault.ts'
+import { withoutWords } from './without-words.ts'
 
 const OPERATION = 'create_oauth_application_user_state'
 /** Nobody waits longer than this for their tokens to be at Looker: without them it asks for a sign-in of its own. */
@@ -102,7 +102,7 @@ export function createOAuthStates(deps: OAuthStatesDeps): OAuthStates {
         timeoutSeconds: CALL_SECONDS,
       })
     } catch (error) {
-      throw withoutWords(error)
+      throw withoutWords(OPERATION, error)
     }
   }
 
@@ -173,16 +173,6 @@ export function createOAuthStates(deps: OAuthStatesDeps): OAuthStates {
 /** Not later than it is: parts of a second are left off. */
 function wholeSecond(milliseconds: number): Date {
   return new Date(Math.floor(milliseconds / 1000) * 1000)
-}
-
-/** The words of Looker, and of whatever fails on the way, could quote the tokens. They go no further. */
-function withoutWords(error: unknown): Error {
-  if (error instanceof Refusal) return new Refusal(error.failure)
-  if (error instanceof LookerAnswer) {
-    const { status } = error
-    return new Refusal({ kind: 'looker-refused', operation: OPERATION, status, message: 'not repeated here' })
-  }
-  return new Error(error instanceof Error ? error.name : 'unknown')
 }
 
 function remedyOf(failure: Failure | undefined): string {

@@ -3,22 +3,25 @@ import { Refusal } from '../core/failure.ts'
 import type { LookerScope } from '../core/looker-scope.ts'
 import { Secret } from '../core/secret.ts'
 import { type AccessToken, readAccessToken } from './access-token.ts'
+import { underLease } from './alone.ts'
 import type { CallContext, LookerClient } from './client.ts'
 import { usefulSeconds } from './lifetime.ts'
 import type { Limiter } from './limiter.ts'
 import { createProvisioning } from './provisioning.ts'
 import { LookerAnswer } from './transport.ts'
 import { explainRefusal } from './users.ts'
-import type { LookerVault, Place } from './vault.ts'
+import type { LookerLease, LookerVault, Place } from './vault.ts'
 
-/** Longer than any mint that goes well; after it a replica that died no longer keeps the others waiting. */
-const LEASE_MILLISECONDS = 15_000
 /** Refresh begins at 80 % of a token's life, less up to this part, so that replicas do not begin together. */
 const REFRESH_AT = 0.8
 const REFRESH_JITTER = 0.05
 /** A token in memory is looked up in the store again after this long, in case an announcement was lost. */
 const TRUST_MEMORY_MILLISECONDS = 5_000
 const MAX_IN_MEMORY = 20_000
+/** A person has more only where their grant changes time and again within the life of one. */
+const MAX_PREDECESSORS = 4
+/** The fingerprint of no scope: a token with it is never handed out. */
+const NO_SCOPE = ''
 
 /** A person's own Looker token. */
 export interface PersonToken extends AccessToken {
@@ -26,11 +29,27 @@ export interface PersonToken extends AccessToken {
   readonly fingerprint: string
 }
 
+/** A token that was handed out before the one that counts now. At Looker it is good until it ends. */
+type Predecessor = Pick<PersonToken, 'token' | 'expiresAt'>
+
+/** What the store has of a person: those before are there to be ended with the current one. */
+interface TokenRecord {
+  readonly current: PersonToken
+  /** The youngest first. */
+  readonly before: readonly Predecessor[]
+}
+
+/** Somebody, whatever they may do: to take something from them needs no grant. */
+type Person = Pick<LookerScope, 'externalUserId'>
+
 export interface TokenBroker {
   /** The person's token for exactly this scope: the same one for everybody who asks within its useful life. */
   tokenFor(scope: LookerScope, context: CallContext): PersonToken | Promise<PersonToken>
-  /** Ends the person's token at Looker and forgets it on every replica. Says whose it was: the Looker user id, if there was one. */
-  revoke(scope: LookerScope, context: CallContext): Promise<string | undefined>
+  /**
+   * Ends the person's tokens at Looker, those from before a refresh or another grant too, and forgets them on every replica.
+   * Says whose they were: the Looker user id, if there were any.
+   */
+  revoke(person: Person, context: CallContext): Promise<string | undefined>
 }
 
 export interface TokenBrokerDeps {
@@ -92,42 +111,41 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
     token !== undefined && token.fingerprint === scope.fingerprint && usefulSeconds(token, clock.now()) >= 1
 
   const look = async (scope: LookerScope): Promise<PersonToken | undefined> => {
-    const token = await vault.read(tokenPlace(scope), parseToken)
+    const token = (await vault.read(tokenPlace(scope), parseRecord))?.current
     if (deps.shared) deps.observe('redis', token === undefined ? 'miss' : fits(token, scope) ? 'hit' : 'stale')
     return token
   }
 
-  /** Takes the token from the store, or makes it if nobody else is at it; `replaced` is the one to be improved on. */
+  /**
+   * Takes the token from the store, or makes it unless somebody else is at it; `replaced` is the one to be improved on.
+   * One that was void as soon as it was made is to be made again.
+   */
   const obtain = async (
     scope: LookerScope,
     context: CallContext,
     replaced?: PersonToken,
-  ): Promise<PersonToken | undefined> => {
+  ): Promise<PersonToken | 'void' | 'others'> => {
     const better = (token: PersonToken | undefined): token is PersonToken =>
       fits(token, scope) && token.obtainedAt > (replaced?.obtainedAt ?? Number.NEGATIVE_INFINITY)
     const shared = await look(scope)
     if (better(shared)) return remember(scope, shared)
-    return limiter.run(async () => {
-      const lease = await vault.lease(tokenPlace(scope), LEASE_MILLISECONDS)
-      if (lease === undefined) return undefined
-      try {
-        // Between the look and the lease somebody may have finished.
-        const finished = await vault.read(tokenPlace(scope), parseToken)
-        if (better(finished)) return remember(scope, finished)
-        const token = await mint(scope, context)
-        if (!(await lease.write(serialise(token), token.expiresAt - clock.now()))) {
-          // Revoked, or leased anew, while Looker was asked: what was made under the old lease must not live.
-          await looker.logout(token.token, context)
-          return undefined
-        }
-        remember(scope, token)
-        if (replaced !== undefined) vault.announce(tokenPlace(scope))
-        return token
-      } finally {
-        // A lease that cannot be given back lapses; the token that was made is good all the same.
-        await lease.release().catch((error: unknown) => deps.report('release of a lease', error))
+    const work = async (lease: LookerLease): Promise<PersonToken | 'void'> => {
+      // Between the look and the lease somebody may have finished.
+      const known = await vault.read(tokenPlace(scope), parseRecord)
+      if (better(known?.current)) return remember(scope, known.current)
+      const current = await mint(scope, context)
+      const record = { current, before: predecessors(known, clock.now()) }
+      if (!(await lease.write(serialise(record), endOf(record) - clock.now()))) {
+        // Revoked, or leased anew, while Looker was asked: what was made under the old lease must not live.
+        await looker.logout(current.token, context)
+        return 'void'
       }
-    })
+      remember(scope, current)
+      if (replaced !== undefined) vault.announce(tokenPlace(scope))
+      return current
+    }
+    const unreleased = (error: unknown): void => deps.report('release of a lease', error)
+    return limiter.run(async () => (await underLease(vault, tokenPlace(scope), work, unreleased))?.value ?? 'others')
   }
 
   const mint = async (scope: LookerScope, context: CallContext): Promise<PersonToken> => {
@@ -170,19 +188,20 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
     }
   }
 
-  const purge = async (scope: LookerScope): Promise<void> => {
-    forget(scope.externalUserId)
-    await forgetToken(vault, scope)
+  const purge = async (person: Person): Promise<void> => {
+    forget(person.externalUserId)
+    await vault.remove(tokenPlace(person))
+    vault.announce(tokenPlace(person))
   }
 
   const obtainOrWait = async (scope: LookerScope, context: CallContext): Promise<PersonToken> => {
     const deadline = clock.now() + deps.waitSeconds * 1000
     for (;;) {
       const token = await obtain(scope, context)
-      if (token !== undefined) return token
+      if (typeof token !== 'string') return token
       const left = deadline - clock.now()
       if (left <= 0) throw new Refusal({ kind: 'overloaded', retryAfterSeconds: 2 })
-      await vault.awaitRelease(tokenPlace(scope), left)
+      if (token === 'others') await vault.awaitRelease(tokenPlace(scope), left)
     }
   }
 
@@ -222,38 +241,72 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
       deps.observe('memory', known === undefined ? 'miss' : 'stale')
       return deps.singleFlight(flightKey(scope), () => obtainOrWait(scope, context))
     },
-    async revoke(scope, context) {
-      const known = memory.get(scope.externalUserId)?.token
-      const stored = await vault.read(tokenPlace(scope), parseToken)
-      await purge(scope)
-      const texts = new Set([known, stored].filter(token => token !== undefined).map(({ token }) => token.reveal()))
+    async revoke(person, context) {
+      const known = memory.get(person.externalUserId)?.token
+      const stored = await vault.read(tokenPlace(person), parseRecord)
+      await purge(person)
+      const tokens = [known, stored?.current, ...(stored?.before ?? [])].filter(token => token !== undefined)
+      const texts = new Set(tokens.map(({ token }) => token.reveal()))
       await Promise.all([...texts].map(text => looker.logout(new Secret(text), context)))
-      return (stored ?? known)?.lookerUserId
+      return (stored?.current ?? known)?.lookerUserId
     },
   }
 }
 
-/** On every replica. The token is good at Looker until it ends. */
-export async function forgetToken(vault: LookerVault, scope: LookerScope): Promise<void> {
-  await vault.remove(tokenPlace(scope))
-  vault.announce(tokenPlace(scope))
+/** On every replica. The token is good at Looker until it ends, and stays on record so that it can be ended there. */
+export async function forgetToken(
+  { vault, clock }: Pick<TokenBrokerDeps, 'vault' | 'clock'>,
+  person: Person,
+): Promise<void> {
+  const place = tokenPlace(person)
+  const known = await vault.read(place, parseRecord)
+  // First, because it voids the lease of a token that is just being made.
+  await vault.remove(place)
+  const left = known === undefined ? 0 : endOf(known) - clock.now()
+  if (known !== undefined && left > 0) {
+    const current = { ...known.current, fingerprint: NO_SCOPE }
+    // Not under a lease: whoever was at it has just been voided, and whoever comes now has yet to ask Looker.
+    await vault.write(place, serialise({ ...known, current }), left)
+  }
+  vault.announce(place)
 }
 
-function tokenPlace(scope: LookerScope): Place {
-  return { kind: 'looker-token', owner: scope.externalUserId }
+function tokenPlace({ externalUserId }: Person): Place {
+  return { kind: 'looker-token', owner: externalUserId }
 }
 
 function flightKey(scope: LookerScope): string {
   return `${scope.fingerprint} ${scope.externalUserId}`
 }
 
-function serialise({ token, ...rest }: PersonToken): unknown {
-  return { ...rest, token: token.reveal() }
+/** Of what is known, all that is still good and is not handed out any more once there is another. */
+function predecessors(known: TokenRecord | undefined, now: number): Predecessor[] {
+  if (known === undefined) return []
+  return [known.current, ...known.before].filter(({ expiresAt }) => expiresAt > now).slice(0, MAX_PREDECESSORS)
 }
 
-function parseToken(value: unknown): PersonToken | undefined {
-  const { token, obtainedAt, expiresAt, lookerUserId, fingerprint } = value as Record<string, unknown>
+function endOf({ current, before }: TokenRecord): number {
+  return Math.max(current.expiresAt, ...before.map(({ expiresAt }) => expiresAt))
+}
+
+function serialise({ current, before }: TokenRecord): unknown {
+  return {
+    ...current,
+    token: current.token.reveal(),
+    before: before.map(({ token, expiresAt }) => ({ token: token.reveal(), expiresAt })),
+  }
+}
+
+function parseRecord(value: unknown): TokenRecord | undefined {
+  const { token, obtainedAt, expiresAt, lookerUserId, fingerprint, before } = value as Record<string, unknown>
   if (typeof token !== 'string' || typeof obtainedAt !== 'number' || typeof expiresAt !== 'number') return undefined
   if (typeof lookerUserId !== 'string' || typeof fingerprint !== 'string') return undefined
-  return { token: new Secret(token), obtainedAt, expiresAt, lookerUserId, fingerprint }
+  const current = { token: new Secret(token), obtainedAt, expiresAt, lookerUserId, fingerprint }
+  // Records of older versions have none.
+  return { current, before: Array.isArray(before) ? before.flatMap(parsePredecessor) : [] }
+}
+
+function parsePredecessor(value: unknown): Predecessor[] {
+  const { token, expiresAt } = value as Record<string, unknown>
+  return typeof token === 'string' && typeof expiresAt === 'number' ? [{ token: new Secret(token), expiresAt }] : []
 }

@@ -40,6 +40,8 @@ export interface TransportOptions {
   readonly dispatcher: Dispatcher
   /** Hears of each exchange with Looker; `code` is the status or `error`. */
   readonly observe: (operation: string, code: string, seconds: number) => void
+  /** Hears of each exchange that came to nothing. */
+  readonly failed: (reason: 'timeout' | 'unreachable') => void
 }
 
 /** Answers of the operations used here are small; a larger one is not an answer to them. */
@@ -103,6 +105,9 @@ export class LookerTransport extends BaseTransport {
         requestStarted,
         responseCompleted: performance.now(),
       }
+    } catch (error) {
+      this.#options.failed(isTimeout(error) ? 'timeout' : 'unreachable')
+      throw error
     } finally {
       this.#options.observe(operation, code, (performance.now() - requestStarted) / 1000)
     }
@@ -139,6 +144,13 @@ export class LookerTransport extends BaseTransport {
   override stream<Success>(): Promise<Success> {
     return Promise.reject(new Error('streams do not pass here'))
   }
+}
+
+export function isTimeout(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    (error.name === 'TimeoutError' || /TIMEOUT/.test(String((error as NodeJS.ErrnoException).code)))
+  )
 }
 
 function parseJson(text: unknown): unknown {

@@ -7,6 +7,8 @@ export interface Place {
 export interface LookerLease {
   /** Says whether it was written: not where the place was emptied, or leased anew, in the meantime. */
   write(value: unknown, ttlMilliseconds: number): Promise<boolean>
+  /** Holds it for so long from now on. False where it has lapsed. */
+  extend(ttlMilliseconds: number): Promise<boolean>
   release(): Promise<void>
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { ACQUIRE, CHROME, DELETE, FIREFOX, left, pageTokens, scopeOf, startTurnable } from './embed-replica.ts'
 
@@ -120,4 +121,28 @@ test('a session that is ended while it is being begun does not live', async () =
   await sessions.end('corp|hasty', {})
   await expect(acquiring).rejects.toMatchObject({ failure: { kind: 'overloaded' } })
   expect(looker.sessions.count()).toBe(0)
+})
+
+test.each([
+  { kind: 'answer', status: 400, body: '{"message":"quoted words"}' },
+  { kind: 'answer', status: 503, body: '{"message":"quoted words"}' },
+  { kind: 'reset' },
+] as const)('a session that cannot be ended at Looker does not keep the person from the next: %j', async fault => {
+  const { sessions, looker, reports, reported } = await startTurnable()
+  await sessions.acquire(scopeOf('kept'), FIREFOX, {})
+  looker.faults.inject({ ...fault, operation: DELETE })
+  const next = await sessions.acquire(scopeOf('kept'), CHROME, {})
+  expect(await sessions.generate(scopeOf('kept'), pageTokens(next), CHROME, {})).not.toBe('over')
+  expect(looker.sessions.count()).toBe(1)
+  expect(reports).toEqual(['end of an old embed session'])
+  expect(inspect(reported, { depth: null })).not.toContain('quoted words')
+})
+
+test('a sign-out does not pass over that the session could not be ended at Looker', async () => {
+  const { sessions, looker } = await startTurnable()
+  await sessions.acquire(scopeOf('strict'), FIREFOX, {})
+  looker.faults.inject({ kind: 'answer', status: 400, body: '{"message":"quoted words"}', operation: DELETE })
+  const refused: unknown = await sessions.end('corp|strict', {}).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ failure: { kind: 'looker-refused', operation: DELETE, status: 400 } })
+  expect(inspect(refused, { depth: null })).not.toContain('quoted words')
 })

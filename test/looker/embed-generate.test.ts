@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { startEmulatedLooker } from '../../demo/looker/emulated-looker.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -129,4 +130,25 @@ test('what no other try would mend is told as a mistake to see', async () => {
     failure: { kind: 'looker-refused', operation: GENERATE, status: 403 },
   })
   expect(count(GENERATE)).toBe(1)
+})
+
+test('what Looker says of the tokens is not repeated, because it may quote them', async () => {
+  const looker = await startEmulatedLooker()
+  onTestFinished(() => looker.close())
+  const { sessions, reported } = openReplica(looker, { waitSeconds: 1 })
+  const held = await sessions.acquire(scopeOf('quoted'), FIREFOX, {})
+  const quoted = held.api.token.reveal()
+  const body = JSON.stringify({ message: `what is ${quoted}` })
+  looker.faults.inject({ kind: 'answer', status: 403, body, operation: GENERATE })
+  const refused: unknown = await sessions
+    .generate(scopeOf('quoted'), pageTokens(held), FIREFOX, {})
+    .catch((error: unknown) => error)
+  expect(refused).toMatchObject({ failure: { kind: 'looker-refused', operation: GENERATE, status: 403 } })
+  looker.faults.inject({ kind: 'answer', status: 503, body, operation: GENERATE, times: Number.POSITIVE_INFINITY })
+  expect(await sessions.generate(scopeOf('quoted'), pageTokens(held), FIREFOX, {})).toBe('over')
+  expect([refused, ...reported]).toMatchObject([
+    { cause: { message: 'Looker answered 403' } },
+    { cause: { message: 'Looker answered 503' }, failure: { kind: 'looker-unavailable', reason: 'server-error' } },
+  ])
+  expect(inspect([refused, reported], { depth: null })).not.toContain(quoted)
 })

@@ -16,7 +16,7 @@ import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { createSealer } from '../../src/store/seal.ts'
 import { createSingleFlight } from '../../src/store/single-flight.ts'
 import type { Store } from '../../src/store/store.ts'
-import { createVault } from '../../src/store/vault.ts'
+import { createVault, type Vault } from '../../src/store/vault.ts'
 
 export const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
 export const CHROME =
@@ -53,8 +53,11 @@ export interface Replica {
   readonly sessions: EmbedSessions
   readonly broker: TokenBroker
   readonly client: LookerClient
+  readonly vault: Vault
   /** What the caller was not told, by what it was. */
   readonly reports: string[]
+  /** The errors of those, in the same order. */
+  readonly reported: unknown[]
   urls(options?: { secret?: string; algorithm?: EmbedAlgorithm }): EmbedUrls
 }
 
@@ -70,6 +73,7 @@ export function openReplica(looker: EmulatedLooker, options: ReplicaOptions = {}
   const dispatcher = new Agent({ connections: 8 })
   onTestFinished(() => dispatcher.destroy())
   const reports: string[] = []
+  const reported: unknown[] = []
   const client = createLookerClient({
     url: looker.url,
     clientId: constant(looker.clientId),
@@ -78,6 +82,7 @@ export function openReplica(looker: EmulatedLooker, options: ReplicaOptions = {}
     dispatcher,
     clock,
     observe: () => {},
+    failed: () => {},
   })
   const common = {
     looker: client,
@@ -90,13 +95,18 @@ export function openReplica(looker: EmulatedLooker, options: ReplicaOptions = {}
     waitSeconds,
     embedDomain: PUBLIC_URL,
     sessionLengthSeconds: 3600,
-    report: (what: string) => void reports.push(what),
+    report(what: string, error: unknown) {
+      reports.push(what)
+      reported.push(error)
+    },
   }
   return {
     sessions: createEmbedSessions({ ...common, singleFlight: createSingleFlight(), renewBeforeSeconds: 60 }),
     broker: createTokenBroker({ ...common, singleFlight: createSingleFlight(), shared: true, observe: () => {} }),
     client,
+    vault: common.vault,
     reports,
+    reported,
     urls: ({ secret, algorithm = 'hmac/sha-256' } = {}) =>
       createEmbedUrls({
         ...common,

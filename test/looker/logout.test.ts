@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { startRedisServer } from '../support/redis-server.ts'
 import { redisStore, type Sidecar } from '../support/world.ts'
-import { exchanged, lookerToken, startTurnableWorld, type TurnableWorld } from './turnable.ts'
+import { exchanged, LIFE_SECONDS, lookerToken, startTurnableWorld, type TurnableWorld } from './turnable.ts'
 
 let world: TurnableWorld
 beforeAll(async () => {
@@ -49,6 +49,29 @@ test('is heard of within five seconds where the message is lost', async () => {
   expect((await lookerToken(there, subject)).token).toBe(first.token)
   world.advance(5)
   expect((await lookerToken(there, subject)).token).not.toBe(first.token)
+})
+
+test('ends at Looker the token of before a refresh too', async () => {
+  const [here, there] = await replicas()
+  const first = await lookerToken(here, await world.subject('refreshed'))
+  world.advance(LIFE_SECONDS * 0.81)
+  const subject = await world.subject('refreshed')
+  await vi.waitFor(async () => expect((await lookerToken(here, subject)).token).not.toBe(first.token), {
+    timeout: 5000,
+  })
+  expect(lives('refreshed')).toBe(2)
+  expect((await lookerToken(there, subject, 'DELETE')).status).toBe(204)
+  expect(lives('refreshed')).toBe(0)
+})
+
+test('ends at Looker the token of before the grant changed too', async () => {
+  const [here, there] = await replicas()
+  await lookerToken(here, await world.subject('mover', { groups: ['analytics'] }))
+  const subject = await world.subject('mover', { groups: ['viewers'] })
+  await lookerToken(here, subject)
+  expect(lives('mover')).toBe(2)
+  expect((await lookerToken(there, subject, 'DELETE')).status).toBe(204)
+  expect(lives('mover')).toBe(0)
 })
 
 test('voids a token that is being made meanwhile', async () => {

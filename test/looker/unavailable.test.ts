@@ -95,6 +95,31 @@ test.for(['with a service token', 'before the first service token'])(
   },
 )
 
+test('a probe that is asked for a pause waits for it, and closes the breaker', async () => {
+  await ask('warm')
+  world.looker.faults.inject({ kind: 'server-error', times: 5 })
+  for (let count = 0; count < 5; count++) await ask(`person-${count}`)
+  world.advance(5)
+  world.looker.faults.inject({ kind: 'too-many-requests', retryAfterSeconds: 1 })
+  const started = performance.now()
+  expect((await ask('probe')).status).toBe(200)
+  expect(performance.now() - started).toBeGreaterThanOrEqual(950)
+})
+
+test('a probe that is asked for a long pause says how long, and nobody hears of the breaker any more', async () => {
+  await ask('warm')
+  world.looker.faults.inject({ kind: 'server-error', times: 5 })
+  for (let count = 0; count < 5; count++) await ask(`person-${count}`)
+  world.advance(5)
+  world.looker.faults.inject({ kind: 'too-many-requests', retryAfterSeconds: 60 })
+  for (const id of ['probe', 'other']) {
+    const refused = await ask(id)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '60'])
+  }
+  world.advance(60)
+  expect((await ask('later')).status).toBe(200)
+})
+
 test('closes the breaker again although the service token lapsed while it was open', async () => {
   await ask('warm')
   world.looker.faults.inject({ kind: 'server-error', ...FOR_EVER })
