@@ -29,13 +29,13 @@ test.for([
   'Upgrade: h2c',
   'HTTP2-Settings: AAMAAABkAAQ',
   'Expect: 100-continue',
-])('case 74: “%s” of the client stays on the client’s side', async header => {
+])('case 74, http fact 5, http fact 6: “%s” of the client stays on the client’s side', async header => {
   const { head, body } = await sendRaw(sidecar.url, rawRequest('GET /', ['Host: a', header]))
   expect(`${head}${body}`).toContain('HTTP/1.1 200 OK')
   expect(Object.keys(upstream.requests.at(-1)?.headers ?? {})).not.toContain(header.split(':')[0]?.toLowerCase())
 })
 
-test('case 79: “Connection: upgrade” with h2c does not become another protocol', async () => {
+test('case 79, http fact 5: “Connection: upgrade” with h2c does not become another protocol', async () => {
   const { head } = await sendRaw(
     sidecar.url,
     rawRequest('GET /', [
@@ -49,7 +49,7 @@ test('case 79: “Connection: upgrade” with h2c does not become another protoc
   expect(upstream.requests.at(-1)?.headers).not.toHaveProperty('upgrade')
 })
 
-test('case 74: what Connection names stays on the client’s side, and Host and the length do not', async () => {
+test('case 74, http fact 6: what Connection names stays on the client’s side, and Host and the length do not', async () => {
   const request = rawRequest(
     'POST /',
     [
@@ -70,7 +70,7 @@ test('case 74: what Connection names stays on the client’s side, and Host and 
   expect(headers).not.toHaveProperty('x-more')
 })
 
-test('case 74: what is for the upstream’s connection alone stays on its side', async () => {
+test('case 74, http fact 6: what is for the upstream’s connection alone stays on its side', async () => {
   answer = response => {
     const headers = [
       ['Connection', 'x-hop, close'],

@@ -56,20 +56,20 @@ test('the app is told who is calling, in the words of the contract', async () =>
   expect(named(await received('/headers', [`Authorization: Bearer ${ana}`]), IDENTITY)).toEqual(OF_ANA)
 })
 
-test.for(SPELLINGS)('case 75: %s of the client is not what the app gets', async name => {
+test.for(SPELLINGS)('case 75, http fact 7: %s of the client is not what the app gets', async name => {
   const lines = await received('/headers', [`${name}: admin`, `Authorization: Bearer ${ana}`, `${name}: root`])
   expect(named(lines, IDENTITY)).toEqual(OF_ANA)
   expect(lines.join('\n')).not.toMatch(/: (admin|root)/)
 })
 
-test.for(SPELLINGS)('case 75: %s of the client does not make somebody of nobody', async name => {
+test.for(SPELLINGS)('case 75, http fact 7: %s of the client does not make somebody of nobody', async name => {
   const lines = await received('/public/hello.txt', [`${name}: admin`])
   expect(named(lines, IDENTITY)).toEqual([])
   expect(lines.join('\n')).not.toContain('admin')
 })
 
 test.for(['x-forwarded-user', 'X-Forwarded-Groups, X-Forwarded-Email', 'close, x-request-id', 'x-forwarded-for'])(
-  'case 73: “Connection: %s” does not take away what Sallyport says',
+  'case 73, http fact 8: “Connection: %s” does not take away what Sallyport says',
   async names => {
     const lines = await received('/headers', [`Authorization: Bearer ${ana}`, `Connection: ${names}`])
     expect(named(lines, IDENTITY)).toEqual(OF_ANA)

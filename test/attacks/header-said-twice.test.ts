@@ -31,7 +31,7 @@ test.for([
   ['Host: a', 'Host: b'],
   ['Host: a', 'host: a'],
   ['HOST: a', 'X-Between: 1', 'Host: b'],
-])('case 72: two Host headers are refused: %j', headers => expectRefused(headers))
+])('case 72, http fact 15: two Host headers are refused: %j', headers => expectRefused(headers))
 
 test('case 72: no Host at all is refused', () => expectRefused([]))
 

@@ -50,7 +50,7 @@ test.for([
   'http://evil.example/open/x',
   'open/x',
   '*',
-])('case 77: “%s” is 400 and nothing goes upstream', async path => {
+])('case 77, http fact 1: “%s” is 400 and nothing goes upstream', async path => {
   const before = world.app.requests.length
   const { status, head, body } = await sendRaw(sidecar.url, rawRequest(`GET ${path}`, ['Host: a']))
   expect({ status, body }).toMatchObject({
@@ -75,7 +75,7 @@ test.for([
   '/open/x?',
   '/open/x??a&&b==',
   '/open/x?q=%E2%82%AC+%20"<>{}^`',
-])('case 77: “%s” is read in one way only, and arrives as it was sent to the byte', async target => {
+])('case 77, http fact 1: “%s” is read in one way only, and arrives as it was sent to the byte', async target => {
   await sendRaw(sidecar.url, rawRequest(`GET ${target}`, ['Host: a']))
   expect(world.app.requests.at(-1)?.url).toBe(target)
 })

@@ -32,7 +32,7 @@ const answerThenDie = (_request: IncomingMessage, response: ServerResponse, head
 }
 
 describe('an app that is down', () => {
-  test.for(['GET', 'HEAD', 'POST', 'DELETE'])('is 502 app-unavailable to %s', async method => {
+  test.for(['GET', 'HEAD', 'POST', 'DELETE'])('http fact 10: is 502 app-unavailable to %s', async method => {
     const response = await down.fetch('/x', { method })
     if (method === 'HEAD') expect(response.status).toBe(502)
     else await expectProblem(response, 502, 'app-unavailable')

@@ -13,7 +13,7 @@ afterAll(() => world.close())
 
 const outcomeOf = (path: string): string | undefined => world.app.requests.findLast(({ url }) => url === path)?.outcome
 
-test('before the app answers: the call to it is cancelled', async () => {
+test('http fact 4: before the app answers: the call to it is cancelled', async () => {
   const gone = new AbortController()
   const answer = sidecar.fetch('/slow?ms=600000', { signal: gone.signal })
   await vi.waitFor(() => expect(outcomeOf('/slow?ms=600000')).toBe('pending'))

@@ -38,9 +38,12 @@ test.for([
     'store-unavailable',
     () => lost.fetch('/sallyport/looker/token', { method: 'POST', headers: bearer() }),
   ],
-] as const)('case 84: %s is %i %s, a problem document without internals', async ([, status, kind, ask]) => {
-  await expectProblem(await ask(), status, kind)
-})
+] as const)(
+  'case 84, http fact 13: %s is %i %s, a problem document without internals',
+  async ([, status, kind, ask]) => {
+    await expectProblem(await ask(), status, kind)
+  },
+)
 
 test.for([
   ['broken HTTP', 'NONSENSE\r\n\r\n', 400],

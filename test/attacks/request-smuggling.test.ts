@@ -91,7 +91,7 @@ test.for([
   ['another version', 'GET /x HTTP/2.0\r\nHost: a'],
   ['no such version', 'GET /x HTTP/1.9\r\nHost: a'],
   ['chunks in HTTP/1.0', 'POST /x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked'],
-] as const)('case 71: %s is 400 and nothing goes upstream', async ([, head]) => {
+] as const)('case 71, http fact 15: %s is 400 and nothing goes upstream', async ([, head]) => {
   const {
     status,
     head: answered,

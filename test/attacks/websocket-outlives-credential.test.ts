@@ -44,9 +44,9 @@ test('a stop of the process closes what is open with 1001, and waits for nobody'
   const bearer = await world.issuer.sign({ sub: 'ana' })
   const { read, socket } = await openRawWebSocket(sidecar.url, '/', [...HANDSHAKE, `Authorization: Bearer ${bearer}`])
   const { frames, code } = read()
-  sidecar.sallyport.stop()
+  const closed = sidecar.close()
   await vi.waitFor(() => expect(frames).toHaveLength(1))
   socket.end()
   expect(await code).toBe(1001)
-  await sidecar.close()
+  await closed
 })

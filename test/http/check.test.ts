@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expectProblem } from '../support/problem.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
 import { type Sidecar, startWorld, type World } from '../support/world.ts'
 
@@ -52,6 +53,10 @@ test.for([
   expect((await ask(method, uri, vic)).status).toBe(status)
 })
 
+test('a token in two places is refused with a status that an ingress knows', async () => {
+  await expectProblem(await ask('GET', '/reports/1?access_token=x', vic), 403, 'forbidden')
+})
+
 test('without an identity it is 401, and 200 without identity headers on a public path', async () => {
   const refused = await ask('GET', '/reports/1')
   expect(refused.status).toBe(401)
@@ -81,8 +86,18 @@ describe('Envoy asks with the request’s own method and puts our path before it
         sidecar.url,
         rawRequest(`GET /sallyport/check${uri}`, ['Host: app', `Authorization: Bearer ${vic}`]),
       )
-      expect([uri, status]).toEqual([uri, 400])
+      expect([uri, status]).toEqual([uri, 403])
     }
+  })
+
+  test('a token in two places is refused with a status that an ingress knows', async () => {
+    const answer = await askAs('GET', '/reports/1?access_token=x')
+    await expectProblem(answer, 403, 'forbidden')
+  })
+
+  test.for(['nonsense', 'application/json', 'text/plain'])('a body that comes along is not judged: %s', async type => {
+    const init = { method: 'POST', body: '{'.repeat(100_000), headers: { 'content-type': type } }
+    expect((await sidecar.fetch('/sallyport/check/assets/logo.svg', init)).status).toBe(200)
   })
 
   test('headers of the client that name another request are not asked', async () => {

@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { expectProblem } from '../support/problem.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
 import { redisStore, type Sidecar, startWorld, type World } from '../support/world.ts'
 
-/** Section 8 of the contract, less `sessions_total`, which comes with sessions. */
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+/** Section 8 of the contract. */
 const METRICS: Readonly<Record<string, readonly string[]>> = {
   http_requests_total: ['route', 'method', 'code'],
   http_request_duration_seconds_count: ['route', 'code_class'],
@@ -19,6 +22,7 @@ const METRICS: Readonly<Record<string, readonly string[]>> = {
   store_command_duration_seconds_count: ['command'],
   jwks_last_success_timestamp_seconds: ['issuer'],
   audit_events_total: ['result'],
+  sessions_total: ['event'],
   build_info: ['version'],
 }
 
@@ -125,6 +129,13 @@ describe('labels are bounded', () => {
 
 test('the admin listener answers what it does not have with a problem document', async () => {
   const response = await fetch(`${sidecar.adminUrl}/sallyport/session`)
-  expect(response.status).toBe(404)
-  expect(response.headers.get('content-type')).toBe('application/problem+json')
+  await expectProblem(response, 404, 'not-found')
+})
+
+test.for([
+  ['a path with a bad escape', '/%zz', {}],
+  ['a content type that is none', '/metrics', { method: 'POST', headers: { 'content-type': 'nonsense' } }],
+  ['a body that is not what it says', '/metrics', { method: 'POST', headers: JSON_TYPE, body: '{' }],
+] as const)('the admin listener answers %s with a problem document', async ([, path, init]) => {
+  await expectProblem(await fetch(`${sidecar.adminUrl}${path}`, init), 400, 'bad-request')
 })

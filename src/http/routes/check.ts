@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/failure.ts'
 import type { Identity } from '../../core/identity.ts'
-import { readTarget, type Target } from '../canonical-path.ts'
+import { readTarget } from '../canonical-path.ts'
 import { type Exchange, exchangeOf, permitOf } from '../exchange.ts'
 import { ASSERTION, IDENTITY_HEADERS, identityHeaders } from '../identity-headers.ts'
 
@@ -18,6 +18,8 @@ export function judgeForwarded(isTrusted: (peer: string | undefined) => boolean)
       throw refuse('the peer is not one of server.trustedProxies')
     }
     const exchange = exchangeOf(request)
+    // Fastify refuses a type that it cannot read, and the body is not what is asked about.
+    request.raw.headers['content-type'] = undefined
     // Which of the two it is, the ingress's own configuration says: what a client puts into headers cannot change it.
     const { url = '' } = request.routeOptions
     if (url.endsWith(BELOW)) judgeItself(exchange, url.length - BELOW.length)
@@ -32,14 +34,14 @@ function judgeNamed({ headers }: FastifyRequest, exchange: Exchange): void {
   if (typeof method !== 'string' || typeof uri !== 'string' || !METHOD.test(method)) {
     throw refuse('X-Forwarded-Method and X-Forwarded-Uri do not say, each in a word, what is asked about')
   }
-  exchange.target = readJudged(uri)
+  exchange.target = readTarget(uri)
   exchange.method = method.toUpperCase()
 }
 
 /** `/check/…`: Envoy asks with the request's own method, and puts our path before its path. */
 function judgeItself(exchange: Exchange, ours: number): void {
   const { path = '', query = '' } = exchange.target ?? {}
-  exchange.target = readJudged(`${path.slice(ours)}${query}`)
+  exchange.target = readTarget(`${path.slice(ours)}${query}`)
 }
 
 export interface CheckOptions {
@@ -48,6 +50,13 @@ export interface CheckOptions {
 
 /** Any `/check`: the decision without the request, for nginx `auth_request`, Traefik ForwardAuth and Envoy ext_authz. */
 export async function checkRoute(scope: FastifyInstance, options: CheckOptions): Promise<void> {
+  // An ingress knows 2xx, 401 and 403, and takes all else for a fault of ours: what is 400 elsewhere is 403 here.
+  scope.setErrorHandler(error => {
+    throw error instanceof Refusal && error.failure.kind === 'bad-request' ? refuse(error.failure.detail) : error
+  })
+  // Nor is a body that comes along too large, too slow or of a wrong kind: nothing reads it.
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
   const sayWho = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const { identity } = permitOf(request)
     reply.code(200).header('cache-control', 'no-store')
@@ -69,16 +78,6 @@ export async function checkRoute(scope: FastifyInstance, options: CheckOptions):
     if (unsaid.length > 0) reply.header('x-envoy-auth-headers-to-remove', unsaid.join(','))
     return reply.send()
   })
-}
-
-/** An ingress knows 2xx, 401 and 403, and takes all else for a fault of ours: so a path that is refused is a 403 here. */
-function readJudged(uri: string): Target {
-  try {
-    return readTarget(uri)
-  } catch (error) {
-    if (error instanceof Refusal && error.failure.kind === 'bad-request') throw refuse(error.failure.detail)
-    throw error
-  }
 }
 
 function refuse(detail: string): Refusal {
