@@ -39,7 +39,9 @@ ${parts.configuration.replaceAll(/^/gm, '   ')}
    curl -s ${parts.adminUrl}/metrics | grep ^sallyport_
 
 Ana's sign-in is good for an hour. Stop with Ctrl-C.`)
-  const stop = (): void => void parts.close()
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  // A terminal sends the signal to npm and to us, and npm hands it on.
+  let closed: Promise<void> | undefined
+  const stop = (): void => void (closed ??= parts.close())
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
 }

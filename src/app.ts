@@ -40,11 +40,11 @@ export interface Sallyport {
   readonly admin: FastifyInstance
   /** Resolves when every issuer's keys were had once. */
   readonly ready: Promise<unknown>
-  /** Not ready from now on; connections are closed as their requests end. */
+  /** Not ready from now on; it goes on serving, and connections are closed as their requests end. */
   stop(): void
-  /** How many requests are under way, and when the last one came in (`performance.now()`). */
-  activity(): { underWay: number; lastAt: number }
-  /** Ends the listeners and all that is behind them; the audit log is written out. */
+  /** How many requests are under way. */
+  underWay(): number
+  /** Ends streams, then the listeners and all that is behind them; the audit log is written out. */
   close(): Promise<void>
 }
 
@@ -76,10 +76,8 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     timeoutSeconds: config.looker.timeoutSeconds,
     dispatcher: lookerAgent,
     clock,
-    observe(operation, code, seconds) {
-      metrics.looker(operation, code, seconds)
-      if (code === 'error') metrics.upstreamError('looker', 'unreachable')
-    },
+    observe: metrics.looker,
+    failed: reason => metrics.upstreamError('looker', reason),
   })
   const vault = createVault({ store, sealer: openSealer(options) })
   const limiter = createLimiter({ atOnce: config.looker.maxConcurrent, waitSeconds: config.looker.timeoutSeconds })
@@ -100,14 +98,18 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
   const trustedOrigins = new Set([publicUrl, ...config.cors.origins])
   const trustsOrigin = (origin: string): boolean => trustedOrigins.has(origin)
   let stopping = false
-  const stopListeners = new Set<() => void>()
+  /** What would never end by itself. */
+  const endListeners = new Set<() => void>()
   const stop = (): void => {
     stopping = true
-    for (const listener of stopListeners) listener()
-    stopListeners.clear()
+  }
+  let ending = false
+  const endStreams = (): void => {
+    ending = true
+    for (const listener of endListeners) listener()
+    endListeners.clear()
   }
   let underWay = 0
-  let lastAt = performance.now()
   let closed: Promise<void> | undefined
   const commitAudit = (exchange: Exchange, status: number): Promise<void> => {
     exchange.audited = true
@@ -135,9 +137,9 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
   }
 
   const dropLookerTokens = async (exchange: Exchange, identity: Identity): Promise<void> => {
-    const scope = grants.scopeOf(identity)
-    exchange.grant = scope.grant
-    exchange.lookerUserId = await broker.revoke(scope, { requestId: exchange.requestId })
+    const person = grants.personOf(identity)
+    exchange.grant = person.grant
+    exchange.lookerUserId = await broker.revoke(person, { requestId: exchange.requestId })
   }
 
   const proxy = await createProxyServer({
@@ -159,9 +161,10 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
               if (sessionId !== undefined && browser !== undefined) return browser.sessions.watch(sessionId, ended)
               return atTime(identity.expiresAt - clock.now(), ended)
             },
-            onStopping(listener) {
-              stopListeners.add(listener)
-              return () => stopListeners.delete(listener)
+            onEnding(listener) {
+              if (ending) listener()
+              else endListeners.add(listener)
+              return () => endListeners.delete(listener)
             },
           },
     assertion,
@@ -202,7 +205,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       ensureAudit: audit.ensure,
       commitAudit,
       async dropLookerAccess(exchange, identity) {
-        const { externalUserId } = grants.scopeOf(identity)
+        const { externalUserId } = grants.personOf(identity)
         const both = await Promise.allSettled([
           dropLookerTokens(exchange, identity),
           embed.sessions.end(externalUserId, { requestId: exchange.requestId }),
@@ -211,7 +214,16 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       },
       report,
     },
-    embed: { ...embed, clock, scopeOf: grants.scopeOf, embedDomain: publicUrl, trustsOrigin, bringTokens, commitAudit },
+    embed: {
+      ...embed,
+      clock,
+      scopeOf: grants.scopeOf,
+      personOf: grants.personOf,
+      embedDomain: publicUrl,
+      trustsOrigin,
+      bringTokens,
+      commitAudit,
+    },
     onEnd(exchange, status) {
       underWay--
       const milliseconds = performance.now() - exchange.startedAt
@@ -219,10 +231,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       metrics.overhead(Math.max(0, milliseconds - exchange.upstreamMilliseconds) / 1000)
       if (!exchange.audited) audit.record(auditEventOf(exchange, status))
     },
-    onBegin() {
-      underWay++
-      lastAt = performance.now()
-    },
+    onBegin: () => void underWay++,
     report,
     stopping: () => stopping,
   })
@@ -247,12 +256,13 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     admin,
     ready: Promise.all(issuers.map(issuer => issuer.loaded)),
     stop,
-    activity: () => ({ underWay, lastAt }),
+    underWay: () => underWay,
     close: () => (closed ??= shutDown()),
   }
 
   async function shutDown(): Promise<void> {
     stop()
+    endStreams()
     secrets.close()
     assertion.close()
     // A connection whose request began before the stop was never told to close; it would be kept for the next one.

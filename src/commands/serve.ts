@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createSallyport, type Sallyport } from '../app.ts'
 import { unbuilt } from '../config/consistency.ts'
 import { ConfigError } from '../config/config-error.ts'
@@ -5,10 +6,8 @@ import { loadConfig } from '../config/load.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { tendHeap } from './heap.ts'
 
-/** While it drains, a process that has heard nothing for this long stops early: nobody is sending any more. */
-const QUIET_MILLISECONDS = 1000
-/** What is still under way after the drain is given this long, and then cut. */
-const LAST_REQUESTS_MILLISECONDS = 10_000
+/** What is still under way after the drain is given this long, and then cut: less than the chart's grace has on top of it. */
+const LAST_REQUESTS_MILLISECONDS = 3_000
 
 /** Connections that wait to be accepted: everybody comes at once when an app's page is opened at nine. */
 const BACKLOG = 4096
@@ -25,7 +24,7 @@ export async function serve(file: string, version: string): Promise<number> {
   const log = createLog(config.log.level)
   for (const warning of warnings) log.warn(warning)
 
-  const stopped = signalled()
+  const { stopped, interrupted } = signals()
   const sallyport = await createSallyport({ config, secrets, version, log })
   // The probes last: whoever is told "ready" is sent here at once.
   await listen(sallyport.proxy, config.server.listen, 'server.listen')
@@ -39,39 +38,32 @@ export async function serve(file: string, version: string): Promise<number> {
   const signal = await stopped
   log.info({ signal }, 'stopping')
   sallyport.stop()
-  if (signal === 'SIGTERM') await drain(sallyport, config.server.drainSeconds * 1000)
+  // Load balancers hear late that it is not ready, and send on: also to one that has heard nothing for a while.
+  await Promise.race([sleep(config.server.drainSeconds * 1000, undefined, { ref: false }), interrupted])
   await finish(sallyport, log)
   log.info('stopped')
   return 0
 }
 
-/** Goes on serving, unready, until the time is up or the requests have ceased. */
-async function drain(sallyport: Sallyport, milliseconds: number): Promise<void> {
-  const end = performance.now() + milliseconds
-  const from = performance.now()
-  for (;;) {
-    const now = performance.now()
-    const { underWay, lastAt } = sallyport.activity()
-    if (now >= end || (underWay === 0 && now - Math.max(lastAt, from) >= QUIET_MILLISECONDS)) return
-    await new Promise(resolve => setTimeout(resolve, 50))
-  }
-}
-
 async function finish(sallyport: Sallyport, log: Log): Promise<void> {
   const closed = sallyport.close()
   const late = setTimeout(() => {
-    log.warn({ underWay: sallyport.activity().underWay }, 'requests that did not end in time are cut')
+    log.warn({ underWay: sallyport.underWay() }, 'requests that did not end in time are cut')
     sallyport.proxy.server.closeAllConnections()
   }, LAST_REQUESTS_MILLISECONDS)
   await closed
   clearTimeout(late)
 }
 
-function signalled(): Promise<NodeJS.Signals> {
-  return new Promise(resolve => {
-    process.once('SIGTERM', resolve)
-    process.once('SIGINT', resolve)
-  })
+/**
+ * The first signal; and SIGINT, after which nobody waits: there is a person at a terminal. Neither ends the process by itself,
+ * however often it comes: a group of processes gets some of them twice.
+ */
+function signals(): { stopped: Promise<NodeJS.Signals>; interrupted: Promise<NodeJS.Signals> } {
+  const come = (signal: NodeJS.Signals): Promise<NodeJS.Signals> =>
+    new Promise(resolve => process.on(signal, () => resolve(signal)))
+  const interrupted = come('SIGINT')
+  return { stopped: Promise.race([come('SIGTERM'), interrupted]), interrupted }
 }
 
 async function listen(server: Sallyport['proxy'], address: string, key: string): Promise<void> {

@@ -231,7 +231,7 @@ export const schema = section({
       .min(0)
       .max(3600)
       .default(20)
-      .describe('How long a stopping process goes on serving at most.'),
+      .describe('How long a process that got SIGTERM goes on serving, unready.'),
     maxBodyBytes: z.int().min(1).optional().describe('The largest request body; absent: the app decides.'),
   }),
   issuers: z.array(issuer).min(1, 'name at least one issuer').describe('The OIDC issuers whose people may come in.'),

@@ -22,6 +22,8 @@ export interface StreamOptions {
   readonly idleMilliseconds: number
   /** Whether the connection is to end with this answer. */
   readonly stopping: () => boolean
+  /** Calls the listener when an event stream is to end, since it has no end of its own. Returns what takes it back. */
+  readonly onEnding: (listener: () => void) => () => void
   /** Called once, before anything is written to the response, or when there is nobody left to write to. */
   readonly takeOver: () => void
   /** Takes what is to be called when the response has closed, whether its end was sent or its reader went away. */
@@ -46,10 +48,13 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
   let flowing = false
   let stalled = false
   let patience: NodeJS.Timeout | undefined
+  let stay: (() => void) | undefined
+  let over = false
 
   const hasBody = statesBody(request)
   options.onClosed(() => {
     clearTimeout(patience)
+    stay?.()
     if (!response.writableFinished) controller?.abort(new Error('the client went away'))
   })
   const handler: Dispatcher.DispatchHandler = {
@@ -68,6 +73,14 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
       if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
       if (options.stopping()) response.shouldKeepAlive = false
       response.writeHead(status, statusText ?? '', headers)
+      // Its reader takes the end of any event for a good place to come again; any other answer would be cut short unseen.
+      if (isEventStream(answered)) {
+        stay = options.onEnding(() => {
+          over = true
+          response.end()
+          controller?.abort(new Error('the process ends'))
+        })
+      }
       // An event stream, which has no length, opens before its first event; but a head whose body is at hand goes out
       // with it, in one write.
       if (answered['content-length'] === undefined) {
@@ -96,6 +109,10 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
       done()
     },
     onResponseError(_controller, error) {
+      if (over) {
+        done()
+        return
+      }
       const refusal = error instanceof Refusal ? error : failureOf(error)
       if (response.headersSent || response.destroyed) {
         if (!response.headersSent) options.takeOver()
@@ -133,6 +150,10 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
     },
     handler,
   )
+}
+
+function isEventStream({ 'content-type': type, 'content-length': length }: Answered): boolean {
+  return length === undefined && String(type).startsWith('text/event-stream')
 }
 
 function failureOf(error: Error): Refusal {

@@ -19,9 +19,18 @@ export interface GrantVerdict {
   readonly mismatch: string | undefined
 }
 
+/** Somebody whose access to Looker is to end. */
+export interface LookerPerson {
+  readonly externalUserId: string
+  /** Undefined for who has none any more. */
+  readonly grant: string | undefined
+}
+
 export interface GrantBook {
   /** @throws {Refusal} `no-grant`, or `claim-missing` where the grant's templates ask for a claim the person lacks. */
   scopeOf(identity: Identity): LookerScope
+  /** Who the person is to Looker, whatever they may do there: nothing any more, too. @throws {Refusal} `claim-missing`. */
+  personOf(identity: Identity): LookerPerson
   /** The grants up to and with the one that matches, in their order. */
   explain(identity: Identity): readonly GrantVerdict[]
 }
@@ -30,15 +39,24 @@ export interface GrantBook {
 export function compileGrants(grants: readonly GrantOptions[], externalUserId: string): GrantBook {
   const compiled = grants.map(options => ({ options, mismatch: compileWho(options) }))
   const scopes = new WeakMap<Identity, LookerScope>()
+  const matchOf = (identity: Identity): GrantOptions | undefined =>
+    compiled.find(({ mismatch }) => mismatch(identity) === undefined)?.options
   return {
     scopeOf(identity) {
       const known = scopes.get(identity)
       if (known !== undefined) return known
-      const match = compiled.find(({ mismatch }) => mismatch(identity) === undefined)
+      const match = matchOf(identity)
       if (match === undefined) throw new Refusal({ kind: 'no-grant' })
-      const scope = fill(match.options, externalUserId, identity)
+      const scope = fill(match, externalUserId, identity)
       scopes.set(identity, scope)
       return scope
+    },
+    personOf(identity) {
+      const grant = matchOf(identity)?.name
+      return {
+        grant,
+        externalUserId: render(externalUserId, identity, { grant: grant ?? 'none', usedBy: EXTERNAL_ID }),
+      }
     },
     explain(identity) {
       const verdicts = compiled.map(({ options, mismatch }) => ({ grant: options.name, mismatch: mismatch(identity) }))
@@ -48,18 +66,22 @@ export function compileGrants(grants: readonly GrantOptions[], externalUserId: s
   }
 }
 
+const EXTERNAL_ID = 'looker.externalUserId'
+
+/** Fills in a template. @param what whose template it is, for whoever lacks a claim that it needs. */
+function render(template: string, identity: Identity, what: { grant: string; usedBy: string }): string {
+  return template.replaceAll(/\{([^{}]*)\}/g, (_whole, name: string) => {
+    const value = valueOf(identity, name)
+    if (value === undefined) throw new Refusal({ kind: 'claim-missing', claim: name.replace(/^claim:/, ''), ...what })
+    return value
+  })
+}
+
 function fill(grant: GrantOptions, externalIdTemplate: string, identity: Identity): LookerScope {
-  const render = (template: string, usedBy: string): string =>
-    template.replaceAll(/\{([^{}]*)\}/g, (_whole, name: string) => {
-      const value = valueOf(identity, name)
-      if (value === undefined) {
-        throw new Refusal({ kind: 'claim-missing', grant: grant.name, claim: name.replace(/^claim:/, ''), usedBy })
-      }
-      return value
-    })
-  const externalUserId = render(externalIdTemplate, 'looker.externalUserId')
+  const of = (template: string, usedBy: string): string => render(template, identity, { grant: grant.name, usedBy })
+  const externalUserId = of(externalIdTemplate, EXTERNAL_ID)
   const userAttributes = Object.fromEntries(
-    Object.entries(grant.userAttributes).map(([name, template]) => [name, render(template, `userAttributes.${name}`)]),
+    Object.entries(grant.userAttributes).map(([name, template]) => [name, of(template, `userAttributes.${name}`)]),
   )
   const [firstName, ...rest] = identity.name?.split(' ') ?? []
   const scope = {

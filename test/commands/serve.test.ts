@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { stringify } from 'yaml'
 import { temporaryFile, temporaryFolder } from '../config/file.ts'
 import { freePort } from '../support/redis-server.ts'
+import { startUpstream } from '../support/upstream.ts'
 import { SEAL_KEYS, startWorld, type World, type Written } from '../support/world.ts'
 import { linesOf, runCommand, startCommand } from './process.ts'
 
@@ -15,9 +16,12 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-async function configFile(sections: Written = {}): Promise<{ file: string; listen: string; admin: string }> {
+async function configFile(
+  sections: Written = {},
+  drainSeconds = 0,
+): Promise<{ file: string; listen: string; admin: string }> {
   const [listen, admin] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`]
-  const server = { publicUrl: `http://${listen}`, listen, admin, drainSeconds: 0 }
+  const server = { publicUrl: `http://${listen}`, listen, admin, drainSeconds }
   return { file: temporaryFile('sallyport.yaml', stringify(world.written({ server, ...sections }))), listen, admin }
 }
 
@@ -37,6 +41,38 @@ test.each(['SIGTERM', 'SIGINT'] as const)('serves until %s, and exits 0', async 
   const { code, stdout, stderr } = await running.ended
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toContain(`"signal":"${signal}"`)
+})
+
+test('an event stream is ended whole when the drain is over, and audited; a signal that comes again changes nothing', async () => {
+  const upstream = await startUpstream((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: first\n\n')
+  })
+  onTestFinished(() => upstream.close())
+  const app = { app: { url: upstream.url }, rules: [{ paths: ['/**'], access: 'public' }] }
+  const { file, listen } = await configFile(app, 1)
+  const running = startCommand(['serve', '--config', file], ENVIRONMENT)
+  await running.said('"msg":"ready"')
+  const stream = await fetch(`http://${listen}/events`)
+  running.process.kill('SIGTERM')
+  await running.said('"msg":"stopping"')
+  running.process.kill('SIGTERM')
+  expect(await stream.text()).toBe('data: first\n\n')
+  const { code, stdout } = await running.ended
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/"status_code":"200".*"operation":"GET \/events"/)
+})
+
+test('goes on serving for all of the drain, though nobody asks for a while; SIGINT ends the drain', async () => {
+  const { file, listen, admin } = await configFile({}, 600)
+  const running = startCommand(['serve', '--config', file], ENVIRONMENT)
+  await running.said('"msg":"ready"')
+  running.process.kill('SIGTERM')
+  await running.said('"msg":"stopping"')
+  await new Promise(resolve => setTimeout(resolve, 2000))
+  expect((await fetch(`http://${admin}/readyz`)).status).toBe(503)
+  expect((await fetch(`http://${listen}/`)).status).toBe(401)
+  running.process.kill('SIGINT')
+  expect((await running.ended).code).toBe(0)
 })
 
 test('SALLYPORT_CONFIG stands in for --config', async () => {

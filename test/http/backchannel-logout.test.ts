@@ -9,6 +9,8 @@ import { json, redisStore, type Sidecar, startWorld, type World, type Written } 
 let world: World
 let sidecar: Sidecar
 let replica: Sidecar
+/** Knows the same people and none of their groups. */
+let stripped: Sidecar
 beforeAll(async () => {
   world = await startWorld()
   const store = redisStore()
@@ -17,6 +19,8 @@ beforeAll(async () => {
   const [issuer] = world.written()['issuers'] as Written[]
   const login = { clientId: 'web', clientSecret: { fromEnv: 'WEB_SECRET' } }
   replica = await world.sidecar({ server, store, issuers: [{ ...issuer, login }] })
+  const grants = [{ name: 'others', groups: ['others'], permissions: ['access_data'], models: ['thelook'] }]
+  stripped = await world.sidecar({ server, store, issuers: [{ ...issuer, login }], grants })
 })
 afterAll(() => world.close())
 
@@ -54,6 +58,29 @@ test('54 a valid logout token is 200, and ends the sessions and the Looker token
   expect(call.status).toBe(401)
   expect(await whoIs(replica, sessionOf(vic.browser, sidecar))).toBe('vic')
   expect(await whoIs(sidecar, sessionOf((await signIn(sidecar, 'ana')).browser, sidecar))).toBe('ana')
+})
+
+const ENDINGS: Record<string, (session: string) => Promise<Response>> = {
+  'a logout token': async () => sendLogout(stripped, await logoutToken(world.issuer, { sub: 'ana' })),
+  'POST /logout': session =>
+    stripped.fetch('/sallyport/logout', {
+      method: 'POST',
+      headers: { cookie: `sallyport=${session}`, origin: sidecar.url },
+    }),
+}
+
+test.each(Object.keys(ENDINGS))('54 %s ends what somebody has at Looker who has lost every grant', async name => {
+  const session = sessionOf((await signIn(sidecar, 'ana')).browser, sidecar) ?? ''
+  const headers = { cookie: `sallyport=${session}`, origin: sidecar.url }
+  const { access_token: token, looker_user_id: id } = await json(
+    sidecar.fetch('/sallyport/looker/token', { method: 'POST', headers }),
+  )
+  expect((await sidecar.fetch('/sallyport/looker/embed/session', { headers })).status).toBe(200)
+  expect(world.looker.sessions.has(String(id))).toBe(true)
+  await ENDINGS[name]?.(session)
+  const authorization = `Bearer ${String(token)}`
+  expect((await fetch(`${world.looker.url}/api/4.0/user`, { headers: { authorization } })).status).toBe(401)
+  expect(world.looker.sessions.has(String(id))).toBe(false)
 })
 
 test('54 a logout token with a sid ends that session of the subject and no other', async () => {

@@ -40,7 +40,7 @@ const preflight = (path: string, origin: string): Promise<Response> =>
 const varies = (response: Response): string => (response.headers.get('vary') ?? '').toLowerCase()
 
 describe('case 85: a preflight', () => {
-  test.for(PATHS)('of an origin of ours is answered for %s, and nothing goes upstream', async path => {
+  test.for(PATHS)('http fact 14: of an origin of ours is answered for %s, and nothing goes upstream', async path => {
     const [upstreamBefore, lookerBefore] = [upstream.requests.length, world.looker.calls.count()]
     const response = await preflight(path, OURS)
     expect(response.status).toBe(204)

@@ -65,7 +65,7 @@ test('interim answers of the app are not passed on, and the answer behind them i
   expect(head).not.toMatch(/early|processing|link:/i)
 })
 
-test('a client that waits to be told to go on is told so, and the app is not asked', async () => {
+test('http fact 5: a client that waits to be told to go on is told so, and the app is not asked', async () => {
   const proxy = await before((request, response) => {
     response.end(String(request.headers.expect))
   })
@@ -155,7 +155,7 @@ test.for([
 })
 
 test.for(['GET', 'PUT', 'DELETE', 'POST'])(
-  'a %s that is answered 503 is asked once, however soon it may be repeated',
+  'http fact 3: a %s that is answered 503 is asked once, however soon it may be repeated',
   async method => {
     const proxy = await before((_request, response) => void response.writeHead(503, { 'retry-after': '0' }).end('busy'))
     const response = await fetch(proxy.url, { method })

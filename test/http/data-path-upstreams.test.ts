@@ -38,19 +38,19 @@ describe('an app behind TLS', () => {
     return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, caFile }
   }
 
-  test('is not spoken to where its certificate is nobody’s', async () => {
+  test('http fact 2: is not spoken to where its certificate is nobody’s', async () => {
     const { url } = await startTls('127.0.0.1')
     const sidecar = await world.sidecar({ app: { url } })
     await expectProblem(await sidecar.fetch('/', { headers: { authorization } }), 502, 'app-unavailable')
   })
 
-  test('is not spoken to where its certificate is for another host', async () => {
+  test('http fact 2: is not spoken to where its certificate is for another host', async () => {
     const { url, caFile } = await startTls('other.example.com')
     const sidecar = await world.sidecar({ app: { url, caFile } })
     await expectProblem(await sidecar.fetch('/', { headers: { authorization } }), 502, 'app-unavailable')
   })
 
-  test('is spoken to where the CA is the one that was named', async () => {
+  test('http fact 2: is spoken to where the CA is the one that was named', async () => {
     const { url, caFile } = await startTls('127.0.0.1')
     const sidecar = await world.sidecar({ app: { url, caFile } })
     expect(await (await sidecar.fetch('/', { headers: { authorization } })).text()).toBe('safe')
@@ -93,7 +93,7 @@ describe('an app on a unix socket', () => {
   })
 })
 
-test('two apps with the same paths are two apps', async () => {
+test('http fact 16: two apps with the same paths are two apps', async () => {
   const sidecars = await Promise.all(
     ['one', 'two'].map(async name => {
       const upstream = await startUpstream((_request, response) => void response.end(name))

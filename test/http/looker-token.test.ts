@@ -124,14 +124,18 @@ test.for(['GET', 'PUT', 'PATCH'])('%s /looker/token is 405 and says what is allo
 })
 
 test.for([
-  ['hang', 504],
-  ['reset', 502],
-  ['server-error', 502],
-] as const)('a Looker that does %s is %i looker-unavailable', async ([kind, status]) => {
+  ['hang', 504, 'timeout'],
+  ['reset', 502, 'unreachable'],
+  ['server-error', 502, undefined],
+] as const)('a Looker that does %s is %i looker-unavailable', async ([kind, status, reason]) => {
   const one = await world.sidecar({ looker: { ...(world.written()['looker'] as object), timeoutSeconds: 0.3 } })
   world.looker.faults.inject({ kind, operation: 'login', times: Number.POSITIVE_INFINITY })
   try {
     await expectProblem(await token(await as('ana'), 'POST', one), status, 'looker-unavailable')
+    const counted = (await one.metrics()).matchAll(
+      /^sallyport_upstream_errors_total\{upstream="looker",reason="(\w+)"\} [1-9]/gm,
+    )
+    expect([...counted].map(([, counts]) => counts)).toEqual(reason === undefined ? [] : [reason])
   } finally {
     world.looker.faults.clear()
   }

@@ -138,7 +138,7 @@ describe('what passes', () => {
     expect({ status, url: only(app).request.url }).toEqual({ status: 101, url: `/base${target}` })
   })
 
-  test('the headers are those that a plain request has, and those of the handshake', async () => {
+  test('http fact 11: the headers are those that a plain request has, and those of the handshake', async () => {
     const app = await startWebSocketApp()
     const proxy = await startProxy(app.url)
     const headers = [

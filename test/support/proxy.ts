@@ -77,7 +77,10 @@ export async function startProxy(appUrl: string, options: ProxyOptions = {}): Pr
       publicUrl: 'https://app.example.com',
       maxBodyBytes: options.maxBodyBytes,
       watch: (_exchange, listener) => keep(watching, listener),
-      onStopping: listener => keep(onStop, listener),
+      onEnding(listener) {
+        if (stopping) listener()
+        return keep(onStop, listener)
+      },
     },
     guard: {
       async verify(token) {

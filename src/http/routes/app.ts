@@ -26,8 +26,8 @@ export interface AppRouteOptions {
   report(exchange: Exchange, error: unknown): void
   /** Calls `ended` when whoever opened a WebSocket may not have it any more. Returns what stops watching. */
   watch(exchange: Exchange, ended: () => void): () => void
-  /** Calls the listener when the process is to stop. Returns what takes it back. */
-  onStopping(listener: () => void): () => void
+  /** Calls the listener when what has no end of its own is to end, at once where that is so already. Returns what takes it back. */
+  onEnding(listener: () => void): () => void
   stopping(): boolean
 }
 
@@ -82,6 +82,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
         maxBodyBytes: options.maxBodyBytes,
         idleMilliseconds: options.idleMilliseconds,
         stopping: options.stopping,
+        onEnding: options.onEnding,
         takeOver: () => void reply.hijack(),
         onClosed: listener => (exchange.onClosed = listener),
         onCut(refusal) {
@@ -118,9 +119,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
         },
         watch(end) {
           const unwatch = options.watch(exchange, () => end(NO_LONGER_ALLOWED))
-          const stay = options.onStopping(() => end(GOING_AWAY))
-          // It was asked for before the stop, and the stop was told before it was there.
-          if (options.stopping()) end(GOING_AWAY)
+          const stay = options.onEnding(() => end(GOING_AWAY))
           return () => {
             unwatch()
             stay()

@@ -15,6 +15,8 @@ export interface EmbedOptions extends EmbedTargetRules {
   readonly clock: Clock
   /** @throws {Refusal} `no-grant` or `claim-missing`. */
   scopeOf(identity: Identity): LookerScope
+  /** Who it is to Looker, with a grant or without. @throws {Refusal} `claim-missing`. */
+  personOf(identity: Identity): { externalUserId: string; grant: string | undefined }
   readonly sessions: EmbedSessions
   readonly urls: EmbedUrls
   /** Has what Looker needs from the person's issuer put there, before an iframe can ask for it. Never rejects. */
@@ -48,21 +50,25 @@ export async function embedRoutes(
     session_reference_token_ttl: secondsLeft(sessionExpiresAt),
   })
 
-  /** Asks Looker for the caller, and counts the time as Looker's. */
-  const forCaller = async <T>(
+  /** Asks Looker for somebody, and counts the time as Looker's. */
+  const askFor = async <P extends { readonly grant: string | undefined }, T>(
     request: FastifyRequest,
-    ask: (scope: LookerScope, context: { requestId: string }) => Promise<T>,
+    person: P,
+    ask: (person: P, context: { requestId: string }) => Promise<T>,
   ): Promise<T> => {
     const exchange = exchangeOf(request)
-    const scope = options.scopeOf(identityOf(request))
-    exchange.grant = scope.grant
+    exchange.grant = person.grant
     const started = performance.now()
     try {
-      return await ask(scope, { requestId: exchange.requestId })
+      return await ask(person, { requestId: exchange.requestId })
     } finally {
       exchange.upstreamMilliseconds += performance.now() - started
     }
   }
+  const forCaller = <T>(
+    request: FastifyRequest,
+    ask: (scope: LookerScope, context: { requestId: string }) => Promise<T>,
+  ): Promise<T> => askFor(request, options.scopeOf(identityOf(request)), ask)
   /** The event is on record before anything is handed out. */
   const handOut = async (request: FastifyRequest, reply: FastifyReply, body: () => unknown): Promise<FastifyReply> => {
     const exchange = exchangeOf(request)
@@ -108,7 +114,8 @@ export async function embedRoutes(
     scope.route({ method: ['PUT', 'POST'], url: '/looker/embed/tokens', handler: generate })
     scope.delete('/looker/embed/session', async (request, reply) => {
       refuseTokenInForm(request)
-      exchangeOf(request).lookerUserId = await forCaller(request, ({ externalUserId }, context) =>
+      const person = options.personOf(identityOf(request))
+      exchangeOf(request).lookerUserId = await askFor(request, person, ({ externalUserId }, context) =>
         sessions.end(externalUserId, context),
       )
       return reply.code(204).header('cache-control', 'no-store').send()

@@ -13,7 +13,7 @@ export interface SignOutOptions {
   ensureAudit(): void
   /**
    * Ends the person's token and embed session at Looker.
-   * @throws {Refusal} `no-grant` or `claim-missing` where there never was one.
+   * @throws {Refusal} `claim-missing` where there never was one.
    */
   dropLookerAccess(exchange: Exchange, identity: Identity): Promise<void>
   /** Logs what the caller is not told. */
@@ -82,6 +82,6 @@ export async function dropTokens(exchange: Exchange, identity: Identity, options
     await options.dropLookerAccess(exchange, identity)
   } catch (error) {
     const kind = error instanceof Refusal ? error.failure.kind : undefined
-    if (kind !== 'no-grant' && kind !== 'claim-missing') options.report(exchange, error)
+    if (kind !== 'claim-missing') options.report(exchange, error)
   }
 }
