@@ -189,7 +189,9 @@ test('the inspector counts each token’s life down and lists the calls, the new
 
 test('when the frames’ tokens are renewed, the inspector has the call and counts from the new life', async () => {
   const page = await openPortal('ana', '', { turns: true })
-  await opened(page, 'Business pulse')
+  const frame = await opened(page, 'Business pulse')
+  // Its tiles come with the tokens, from when on it counts their time.
+  await expect.poll(() => frame.locator('#tiles').innerText()).toMatch(/\d/)
   const navigation = page.getByRole('timer', { name: /^Navigation/ })
   await expect.poll(() => navigation.innerText()).toMatch(/^(9|10) min/)
   await page.clock.fastForward('09:00')
