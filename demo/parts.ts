@@ -4,6 +4,7 @@ import { createSallyport } from '../src/app.ts'
 import { parseConfig } from '../src/config/load.ts'
 import { onLoopback, writeConfiguration } from './configuration.ts'
 import { createExplainer } from './explain.ts'
+import { freePort } from './free-port.ts'
 import { CREDENTIALS } from './issuer/clients.ts'
 import { type DemoIssuer, startIssuer } from './issuer/issuer.ts'
 import { claimsOf, demoPeople } from './issuer/people.ts'
@@ -111,17 +112,4 @@ async function portOr(wanted: number): Promise<number> {
     probe.once('error', () => resolve(0))
     probe.listen(wanted, '127.0.0.1', () => probe.close(() => resolve(wanted)))
   }).then(async port => (port === 0 ? await freePort() : wanted))
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() =>
-        address === null || typeof address === 'string' ? reject(new Error('no port')) : resolve(address.port),
-      )
-    })
-  })
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { expectProblem } from '../support/problem.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { freePort } from '../support/redis-server.ts'
+import { freePort } from '../../demo/free-port.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { type Sidecar, startWorld, type World } from '../support/world.ts'
 

@@ -4,7 +4,7 @@ import { createClientAddress } from '../../src/http/client-address.ts'
 import { createProxyServer } from '../../src/http/server.ts'
 import { expectNothingInternal, expectProblem } from '../support/problem.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { freePort } from '../support/redis-server.ts'
+import { freePort } from '../../demo/free-port.ts'
 import { redisStore, type Sidecar, startWorld, type World } from '../support/world.ts'
 
 let world: World

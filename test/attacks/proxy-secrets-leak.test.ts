@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { freePort } from '../support/redis-server.ts'
+import { freePort } from '../../demo/free-port.ts'
 import { EXCHANGE_GRANT, json, type Sidecar, startWorld, type World } from '../support/world.ts'
 
 const CANARY = 'c4n4ry'

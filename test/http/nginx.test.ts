@@ -6,7 +6,7 @@ import { choosePerson } from '../../demo/issuer/sign-in.ts'
 import { documentedCode } from '../support/documented.ts'
 import { type Nginx, startNginx } from '../support/nginx.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { freePort } from '../support/redis-server.ts'
+import { freePort } from '../../demo/free-port.ts'
 import { json, LOGIN, type Sidecar, startWorld, webClientOf, type World } from '../support/world.ts'
 
 const RULES = [

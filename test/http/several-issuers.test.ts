@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Browser, createBrowser } from '../../demo/issuer/browser.ts'
 import { type DemoIssuer, startIssuer } from '../../demo/issuer/issuer.ts'
 import { choosePerson } from '../../demo/issuer/sign-in.ts'
-import { freePort } from '../support/redis-server.ts'
+import { freePort } from '../../demo/free-port.ts'
 import { sessionOf } from '../support/sign-in.ts'
 import { json, LOGIN, type Sidecar, startWorld, webClientOf, type World } from '../support/world.ts'
 

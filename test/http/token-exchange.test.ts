@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expectNothingInternal } from '../support/problem.ts'
-import { freePort } from '../support/redis-server.ts'
+import { freePort } from '../../demo/free-port.ts'
 import {
   ACCESS_TOKEN_TYPE,
   EXCHANGE_GRANT,

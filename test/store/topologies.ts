@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { vi } from 'vitest'
-import { freePort, type RedisServer, type RedisTls, startRedisServer, tlsSettings } from '../support/redis-server.ts'
+import { freePort } from '../../demo/free-port.ts'
+import { type RedisServer, type RedisTls, startRedisServer, tlsSettings } from '../support/redis-server.ts'
 
 const HOST = '127.0.0.1'
 const PATIENCE = { timeout: 20_000, interval: 50 }

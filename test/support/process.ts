@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { CREDENTIALS } from '../../demo/issuer/clients.ts'
 import packageJson from '../../package.json' with { type: 'json' }
-import { freePort } from './redis-server.ts'
+import { freePort } from '../../demo/free-port.ts'
 import { ACCESS_TOKEN_TYPE, EXCHANGE_GRANT, SEAL_KEYS, type Written } from './world.ts'
 
 const ROOT = new URL('../..', import.meta.url).pathname

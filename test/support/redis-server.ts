@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../demo/free-port.ts'
 
 /** A redis-server of one's own, for tests that stop it, start it again, or read everything in it. */
 export interface RedisServer {
@@ -100,14 +100,4 @@ export async function tlsSettings(
     ['tls-auth-clients', 'no'],
     ['tls-replication', 'yes'],
   ]
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -14,7 +14,7 @@ import { createSallyport, type Sallyport } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { createLog } from '../../src/telemetry/log.ts'
-import { freePort } from './redis-server.ts'
+import { freePort } from '../../demo/free-port.ts'
 
 /** Two seal keys for tests; real ones come from a secret. */
 export const SEAL_KEYS = {
