@@ -1,6 +1,5 @@
 import type { IAuthSession, IRawResponse, ITransport, ITransportSettings, SDKResponse, Values } from '@looker/sdk-rtl'
 import type { EmbedSdk, EmbedTokens, Looker, LookerOptions, LookerToken, Problem } from './contract.ts'
-import type { Held, HeldSession } from './held.ts'
 
 export type * from './contract.ts'
 
@@ -13,9 +12,6 @@ const served: LookerOptions = {}
 const MARGIN = 10_000
 const DEADLINE = 60_000
 const LONGEST_WAIT = 30_000
-/** How long frames wait for a Looker that is away, sleep of the machine not counted; and at most between two tries. */
-const PATIENCE = 300_000
-const LONGEST_PAUSE = 12_000
 /** A Looker that refuses even new tokens must not cost a login for each call; nor must frames end each other's sessions. */
 const ONCE_IN = 10_000
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -63,7 +59,6 @@ export function connectLooker(options: LookerOptions = {}): Looker {
 }
 
 type Asking = ReturnType<typeof createAsking>
-type Sent = Response & { cause?: unknown }
 
 /** `ask` asks Sallyport; `ask.over` says that the person has to sign in again: once, however many calls notice. */
 function createAsking(prefix: string, onOver: () => void) {
@@ -72,31 +67,36 @@ function createAsking(prefix: string, onOver: () => void) {
     if (!isOver) onOver()
     isOver = true
   }
-  /** @param isWanted has it ask again while Looker is away, for as long as this is so. */
-  async function ask<Answer>(method: string, path: string, body?: unknown, isWanted?: () => boolean): Promise<Answer> {
-    const init = { method, headers: body === undefined ? {} : JSON_TYPE, body: JSON.stringify(body) }
-    const until = performance.now() + PATIENCE
-    for (let tries = 0; ; tries += 1) {
-      const sent = fetch(prefix + path, { ...init, credentials: 'same-origin', signal: AbortSignal.timeout(DEADLINE) })
-      const answer: Sent = await sent.catch((cause: unknown) => Object.assign(Response.error(), { cause }))
-      const { status } = answer
-      const said: unknown = status === 204 ? {} : await answer.json().catch(() => undefined)
-      const told = Number(answer.headers.get('retry-after')) * 1000
-      const wait = told > 0 ? told : Math.min(1000 * 2 ** tries, LONGEST_PAUSE)
-      const isTold = status === 503 && tries === 0 && told > 0 && told <= LONGEST_WAIT
-      const isAway = [0, 502, 503, 504].includes(status) && performance.now() + wait < until
-      if (isTold || (isAway && isWanted !== undefined)) {
-        // Not all pages at the same moment.
-        await new Promise(resolve => setTimeout(resolve, wait * (1 + Math.random() / 4)))
-        if (isWanted?.() !== false) continue
-      }
-      if (status === 401) over()
-      if (!answer.ok || said === undefined) throw new SallyportError(status, said ?? {}, answer.cause)
-      isOver = false
-      return said as Answer
+  async function ask<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+    const json = body === undefined ? {} : { headers: JSON_TYPE, body: JSON.stringify(body) }
+    const send = (): Promise<Response> => {
+      const init = { ...json, method, credentials: 'same-origin', signal: AbortSignal.timeout(DEADLINE) } as const
+      return fetch(prefix + path, init).catch((cause: unknown) => {
+        throw new SallyportError(0, {}, cause)
+      })
     }
+    let answer = await send()
+    const wait = Number(answer.headers.get('retry-after')) * 1000
+    if (answer.status === 503 && wait > 0 && wait <= LONGEST_WAIT) {
+      // Not all pages at the same moment.
+      await new Promise(resolve => setTimeout(resolve, wait * (1 + Math.random() / 4)))
+      answer = await send()
+    }
+    const said: unknown = answer.status === 204 ? {} : await answer.json().catch(() => undefined)
+    if (answer.status === 401) over()
+    if (!answer.ok || said === undefined) throw new SallyportError(answer.status, said ?? {})
+    isOver = false
+    return said as Answer
   }
   return Object.assign(ask, { over })
+}
+
+interface Held {
+  readonly token: LookerToken
+  /** By this machine's clock: unlike `performance.now()` it goes on while the machine sleeps. */
+  readonly endsAt: number
+  /** When it took the place of one that Looker had refused; 0 if it did not. */
+  readonly replacedAt: number
 }
 
 type Tokens = ReturnType<typeof createTokens>
@@ -128,8 +128,8 @@ function createTokens(ask: Asking) {
       ask.over()
       throw new SallyportError(401, { detail: 'Somebody else is signed in now.' })
     }
-    const endsAt = askedAt + token.expires_in * 1000
-    return (held = { token, endsAt, replacedAt: refused === undefined ? 0 : askedAt })
+    held = { token, endsAt: askedAt + token.expires_in * 1000, replacedAt: refused === undefined ? 0 : askedAt }
+    return held
   }
 
   /** Tabs replace a refused token in turn, or each would drop the other's new one. Plain http has no locks. */
@@ -139,7 +139,9 @@ function createTokens(ask: Asking) {
   async function current(refused?: string): Promise<Held> {
     if (held !== undefined && held.token.access_token !== refused && held.endsAt - Date.now() > MARGIN) return held
     // One request, however many want a token.
-    asking ??= (refused === undefined ? renew() : inTurn(() => renew(refused))).finally(() => (asking = undefined))
+    asking ??= (refused === undefined ? renew() : inTurn(() => renew(refused))).finally(() => {
+      asking = undefined
+    })
     return asking
   }
 
@@ -150,7 +152,9 @@ function createTokens(ask: Asking) {
       const { token, endsAt } = await current()
       return { ...token, expires_in: Math.max(1, Math.floor((endsAt - Date.now()) / 1000)) }
     },
-    forget: () => void (held = undefined),
+    forget(): void {
+      held = undefined
+    },
     giveBack,
   }
 }
@@ -290,7 +294,6 @@ function textOf(value: unknown): string {
 
 /** What the Embed SDK takes for the end of its session. */
 const OVER: EmbedTokens = { session_reference_token_ttl: 0 }
-const TTLS = ['navigation_token_ttl', 'api_token_ttl', 'session_reference_token_ttl'] as const
 
 function createEmbedding(ask: Asking, lookerUrl: string | undefined, onExpired: () => void): Looker['embed'] {
   const ready = new WeakSet<EmbedSdk>()
@@ -302,21 +305,14 @@ function createEmbedding(ask: Asking, lookerUrl: string | undefined, onExpired: 
     let current: object | undefined
     const begin = (): void => {
       // Of this session alone: what a frame of the one before still asks, or is answered, is not about this one.
-      const isNext = current !== undefined
-      const session: HeldSession = (current = {})
-      const take = async (...request: Parameters<Asking>): Promise<EmbedTokens> => {
-        const tokens = await ask<EmbedTokens>(...request)
-        const last = (session.last = { at: Date.now(), tokens })
+      const session: { last?: { at: number; tokens: EmbedTokens } } = (current = {})
+      const take = async (method: string, path: string, body?: unknown): Promise<EmbedTokens> => {
+        const last = { at: Date.now(), tokens: await ask<EmbedTokens>(method, path, body) }
+        session.last = last
         // Frames have others by the time these end. Where there is no frame, Looker would refuse the next one for them.
-        const { navigation_token_ttl = 0 } = tokens
+        const { navigation_token_ttl = 0 } = last.tokens
         setTimeout(() => session === current && last === session.last && begin(), navigation_token_ttl * 1000 + MARGIN)
-        return tokens
-      }
-      /** Patient once there were frames. Of several that wait the last alone goes on: the SDK has dropped the others. */
-      const acquire = (): Promise<EmbedTokens> => {
-        const mine = (session.asked = {})
-        const isWanted = (): boolean => session === current && mine === session.asked
-        return take('POST', '/looker/embed/session', undefined, isNext ? isWanted : undefined)
+        return last.tokens
       }
       /** Never rejects: SDK 2.0.8 asks no more after one failure. With what is left of the old tokens it soon asks again. */
       const generate = async (): Promise<EmbedTokens> => {
@@ -327,13 +323,17 @@ function createEmbedding(ask: Asking, lookerUrl: string | undefined, onExpired: 
           return await take('PUT', '/looker/embed/tokens', { navigation_token, api_token })
         } catch (error) {
           const { status } = error as SallyportError
-          const left = TTLS.map(name => [name, Math.floor((tokens[name] ?? 0) - (Date.now() - at) / 1000)] as const)
-          const isRefused = status >= 400 && status < 500 && ![408, 429].includes(status)
-          return isRefused || left.some(([, ttl]) => ttl < 1) ? OVER : { ...tokens, ...Object.fromEntries(left) }
+          const left = (ttl = 0): number => Math.floor(ttl - (Date.now() - at) / 1000)
+          const ttls = {
+            navigation_token_ttl: left(tokens.navigation_token_ttl),
+            api_token_ttl: left(tokens.api_token_ttl),
+            session_reference_token_ttl: left(tokens.session_reference_token_ttl),
+          }
+          return (status >= 400 && status < 500) || Math.min(...Object.values(ttls)) < 1 ? OVER : { ...tokens, ...ttls }
         }
       }
       clear()
-      sdk.initCookieless(lookerUrl, acquire, generate)
+      sdk.initCookieless(lookerUrl, () => take('POST', '/looker/embed/session'), generate)
     }
     // The SDK calls this at `session:expired`, once for each frame. The first has cleared for all of them, and the session
     // that is being begun since has to stay.

@@ -70,27 +70,6 @@ test('a page that cannot reach Sallyport for a while is not stuck', async () => 
   expect(await heardBy(page)).toEqual([])
 })
 
-test('the frames of the recipe come back by themselves once Looker does', async () => {
-  const [recipe = ''] = documentedCode('frontend.md', 'js', 'Embed dashboards')
-  const world = await stage.open()
-  const page = await world.openPage(await world.profile('ana'), recipe)
-  await expect.poll(() => titlesOf(page)).toEqual(['Business pulse'])
-  // What Sallyport says after it has tried for as long as it may.
-  const over = { api_token: null, api_token_ttl: 0, navigation_token: null, navigation_token_ttl: 0 }
-  const json = { ...over, session_reference_token_ttl: 0 }
-  await page.route('**/sallyport/looker/embed/tokens', route => route.fulfill({ json }), { times: 1 })
-  let tries = 0
-  await page.route('**/sallyport/looker/embed/session', route =>
-    tries++ < 3 ? route.fulfill({ status: 503, json: { detail: 'Looker is away.' } }) : route.continue(),
-  )
-  await world.turn(8)
-  await expect.poll(() => tries, { timeout: 30_000 }).toBe(4)
-  await expect.poll(() => titlesOf(page)).toEqual(['Business pulse'])
-  await world.turn(16)
-  expect(await titlesOf(page)).toEqual(['Business pulse'])
-  expect([tries, world.looker.sessions.count()]).toEqual([4, 1])
-})
-
 test('a dashboard can be shown after there was no frame for longer than tokens live', async () => {
   const world = await stage.open()
   const page = await world.openPage(await world.profile('ana'))

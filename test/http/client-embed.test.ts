@@ -78,7 +78,8 @@ test('renewing never fails: while Sallyport is away the old tokens go on, with w
   status = 200
   expect(await generate()).toEqual(tokens)
   page.turn(50)
-  for (status of [408, 429, 502]) expect(await generate()).toMatchObject({ api_token: 'p', api_token_ttl: 450 })
+  status = 502
+  expect(await generate()).toMatchObject({ api_token: 'p', api_token_ttl: 450 })
   status = 403
   expect(await generate()).toEqual(OVER)
 })
