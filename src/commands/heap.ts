@@ -35,7 +35,7 @@ const kept: object[] = []
 /**
  * `process.nextTick` makes an object with computed keys. Where none of them lives while all of the heap is collected, their
  * shape dies; the next ones get a new one, and after a few collections V8 has seen so many that it makes each in its slowest
- * way: 10 µs instead of 0.7, several times a request. One that stays keeps the shape (`nextTick` in Node's
+ * way: 10 µs instead of 0.7 for those of a request. One that stays keeps the shape (`nextTick` in Node's
  * lib/internal/process/task_queues.js).
  */
 function keepShapeOfTicks(): void {

@@ -12,7 +12,7 @@ afterAll(() => world.close())
 
 const ANA = { uid: 'ana', email_addr: 'ana@example.com', name: 'Ana Alvarez', domain: 'corp' }
 
-/** What section 9 of the contract has in every line about somebody who is known. */
+/** What is in every line about somebody who is known. */
 const always = (requestId: string) => ({
   stream: 'audit',
   time: expect.closeTo(Date.now(), -5),
