@@ -31,6 +31,13 @@ export function setPage(): Page {
     if (parts === undefined) throw new Error('the page has not been set up yet')
     return parts
   }
+  /** The test before may have had Looker revoke it. */
+  const dropToken = async (): Promise<void> => {
+    const { url } = started().sidecar
+    const headers = { cookie: `sallyport=${cookie}`, origin: url }
+    const { status } = await fetch(`${url}/sallyport/looker/token`, { method: 'DELETE', headers })
+    expect(status).toBe(204)
+  }
   beforeAll(async () => {
     const world = await startWorld({ looker: { tokenLifeSeconds: 120 } })
     const sidecar = await world.loginSidecar()
@@ -39,8 +46,9 @@ export function setPage(): Page {
       cookies[person] = sessionOf((await signIn(sidecar, person)).browser, sidecar)
     }
   })
-  beforeEach(() => {
+  beforeEach(async () => {
     cookie = cookies['ana']
+    await dropToken()
     hook = () => undefined
     sent.length = 0
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
