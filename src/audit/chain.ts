@@ -23,8 +23,6 @@ export const AUDIT_KEY = 'sallyport audit'
 const TAIL = /,"chain":\{"crc":"([0-9a-f]{8})"(?:,"(mac|hash)":"([\w-]+)")?\}\}$/
 
 export interface Batch {
-  /** How many lines there are. */
-  readonly count: number
   /** Puts a line behind the others. It lacks its final brace. */
   add(body: string): void
   /**
@@ -48,8 +46,7 @@ const MAX_SEAL_BYTES = 64
 const DIGITS = Buffer.from('0123456789abcdef')
 
 /**
- * Lines that are written together. Each becomes bytes as it comes, so that it lives as text no longer than its request; and
- * two buffers take turns, for memory outside of V8's heap that is new for each batch makes V8 look through all of its heap
+ * Lines that are written together, as bytes from the first. Two buffers take turns, for memory outside of V8's heap that is new for each batch makes V8 look through all of its heap
  * once a second, which costs a request a third more (bench/README.md).
  */
 export function createBatch(begin: ChainState): Batch {
@@ -67,9 +64,6 @@ export function createBatch(begin: ChainState): Batch {
     buffer = larger
   }
   return {
-    get count() {
-      return count
-    },
     add(body) {
       makeRoom(body.length * BYTES_A_UNIT + END.length + MAX_SEAL_BYTES)
       const from = length

@@ -37,7 +37,9 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
   const { file } = deps
   const begin = file?.resumed ?? CHAIN_START
   let { sequence } = begin
-  const pending = createBatch(begin)
+  /** Those of the batch to come. Written as lines one after the other, they cost half of what each does in the midst of its request. */
+  const events: AuditEvent[] = []
+  const batch = createBatch(begin)
   /** Closed batches that the file has not taken yet. */
   const unwritten: { text: Buffer; state: ChainState; count: number }[] = []
   let kept = 0
@@ -50,7 +52,7 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
     timer = undefined
     flushing ??= drain().finally(() => {
       flushing = undefined
-      if (pending.count > 0) flushSoon()
+      if (events.length > 0) flushSoon()
     })
     return flushing
   }
@@ -61,9 +63,11 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
 
   /** Writes what is there as it begins. What comes in meanwhile waits for the next batch: a write for each line costs as much as a request. */
   const drain = async (): Promise<void> => {
-    if (pending.count > 0) {
-      const { count } = pending
-      const { text, state } = pending.close(deps.key?.())
+    const count = events.length
+    if (count > 0) {
+      for (const event of events) batch.add(deps.write(event, ++sequence))
+      events.length = 0
+      const { text, state } = batch.close(deps.key?.())
       unwritten.push({ text, state, count })
       kept += count
       // Nobody reads our output any more: the process says so once, and the file has it all.
@@ -95,11 +99,11 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
 
   /** Says whether there was room for the event. */
   const add = (event: AuditEvent): boolean => {
-    if (kept + pending.count >= MAX_KEPT) {
+    if (kept + events.length >= MAX_KEPT) {
       deps.observe('dropped', 1)
       return false
     }
-    pending.add(deps.write(event, ++sequence))
+    events.push(event)
     return true
   }
 
@@ -117,13 +121,13 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
       const added = add(event)
       await flush()
       // What came in while the flush before was under way.
-      if (pending.count > 0) await flush()
+      if (events.length > 0) await flush()
       if (!added && deps.onFailure === 'deny') throw new Refusal({ kind: 'audit-unavailable' })
       ensure()
     },
     async close() {
       await flush()
-      if (pending.count > 0) await flush()
+      if (events.length > 0) await flush()
       await file?.close()
     },
   }

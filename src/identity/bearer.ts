@@ -84,7 +84,7 @@ export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: 
     verify(token, asIdToken = false) {
       if (token.length > MAX_TOKEN_BYTES) throw reject('too-long', `the token is longer than ${MAX_TOKEN_BYTES} bytes`)
       // By the hash of all of it: a prefix or the signature alone can be shared by two tokens. An ID token let in as one is no access token.
-      const digest = hash('sha256', token, 'base64')
+      const digest = hash('sha256', token, 'latin1')
       const key = asIdToken ? `id ${digest}` : digest
       const known = verdicts.get(key)
       if (known !== undefined) {
