@@ -63,7 +63,7 @@ const idle = bearer?.process.rssMegabytes() ?? Number.NaN
 const load = async (request: Options, seconds: number): Promise<Result> => {
   const result = await autocannon({ ...request, connections: CONNECTIONS, duration: seconds })
   if (result.non2xx > 0 || result.errors > 0)
-    throw new Error(`${result.non2xx} answers were not 2xx, ${result.errors} requests failed`)
+    throw new Error(`${String(request.url)}: ${result.non2xx} answers were not 2xx, ${result.errors} requests failed`)
   return result
 }
 const measure = async ({ process, request }: Contestant): Promise<Slice> => {
