@@ -1,7 +1,7 @@
 /** What is measured: the least there could be, what else there is, and Sallyport; each a process that does nothing else. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Options } from 'autocannon'
+import type { Options, Request } from 'autocannon'
 import { stringify } from 'yaml'
 import { freePort } from '../demo/free-port.ts'
 import { createBrowser } from '../demo/issuer/browser.ts'
@@ -36,6 +36,7 @@ type Start = () => Promise<Contestant>
 export interface Field {
   readonly contestants: ReadonlyMap<string, Start>
   readonly startSallyport: () => Promise<Measured>
+  /** Ends all that was started. */
   close(): Promise<void>
 }
 
@@ -49,7 +50,13 @@ export async function openField(directory: string): Promise<Field> {
   const looker = await startEmulatedLooker({ clientId: 'bench', clientSecret: 'bench-secret' })
   const upstreamPort = await freePort()
   const upstreamUrl = url(upstreamPort)
-  const upstream = await startProcess(here('./servers/upstream.ts'), [], { PORT: String(upstreamPort) }, upstreamUrl)
+  const processes: Measured[] = []
+  const begin = async (...how: Parameters<typeof startProcess>): Promise<Measured> => {
+    const process = await startProcess(...how)
+    processes.push(process)
+    return process
+  }
+  await begin(here('./servers/upstream.ts'), [], { PORT: String(upstreamPort) }, upstreamUrl)
   const { accessToken } = await issuer.signIn('ana')
   const authorization = `Bearer ${accessToken}`
 
@@ -58,7 +65,7 @@ export async function openField(directory: string): Promise<Field> {
     async () => {
       const port = await freePort()
       const all = { PORT: String(port), UPSTREAM: upstreamUrl, ...env }
-      const process = await startProcess(here(script), [], all, url(port), FLAGS)
+      const process = await begin(here(script), [], all, url(port), FLAGS)
       return { process, request: { url: `${url(port)}${path}`, headers: { authorization } } }
     }
 
@@ -99,7 +106,7 @@ export async function openField(directory: string): Promise<Field> {
     }
     const admin = url(adminPort)
     const args = ['serve', '--config', file]
-    const process = await startProcess(here('../dist/main.js'), args, env, `${admin}/readyz`, FLAGS)
+    const process = await begin(here('../dist/main.js'), args, env, `${admin}/readyz`, FLAGS)
     return { process, publicUrl, admin }
   }
 
@@ -150,8 +157,13 @@ export async function openField(directory: string): Promise<Field> {
       `Sallyport, ${BEARERS} bearers in turn`,
       sallyport(async publicUrl => {
         const tokens = await signForMany(issuer, BEARERS)
-        const requests = tokens.map(token => ({ headers: { authorization: `Bearer ${token}` } }))
-        return { url: `${publicUrl}${PAGE}`, requests }
+        let turn = 0
+        // Made as they are sent: a list of them is copied for each connection, which takes longer than the measurement.
+        const setupRequest = (request: Request): Request => {
+          request.headers = { authorization: `Bearer ${tokens[turn++ % BEARERS]}` }
+          return request
+        }
+        return { url: `${publicUrl}${PAGE}`, requests: [{ setupRequest }] }
       }),
     ],
     [
@@ -183,7 +195,7 @@ export async function openField(directory: string): Promise<Field> {
     contestants,
     startSallyport: async () => (await start()).process,
     async close() {
-      await upstream.stop()
+      await Promise.all(processes.map(process => process.stop()))
       await Promise.all([issuer.close(), looker.close(), redis.stop()])
     },
   }

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Options, Result } from 'autocannon'
-import { BARE, BARE_DOWNLOAD, type Contestant, HOT_BEARER, openField } from './contestants.ts'
+import { BARE, BARE_DOWNLOAD, type Contestant, type Field, HOT_BEARER, openField } from './contestants.ts'
 
 const autocannon = createRequire(import.meta.url)('autocannon') as (options: Options) => Promise<Result>
 
@@ -18,112 +18,101 @@ const CONNECTIONS = 32
 /** A load that a replica is to carry without anybody noticing it. */
 const CALM_RATE = 1000
 const CALM_SECONDS = 10
+const STARTS = 5
 
-interface Slice {
+/** What one contestant did in one stretch. */
+interface Stretch {
+  /** Of CPU time, for a request. */
   readonly microseconds: number
+  /** To the bare handler's, before and after. */
+  readonly ratio: number
   readonly rate: number
   readonly p99: number
 }
 interface Measurement extends Contestant {
-  readonly slices: (Slice & { readonly ratio: number })[]
-}
-/** The bare handler under the same load as others, before and after each of them. */
-interface Base extends Contestant {
-  readonly slices: Slice[]
+  readonly stretches: Stretch[]
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
 const field = await openField(directory)
-
-// Start-up first, while the machine is quiet.
-const startups: number[] = []
-for (let round = 0; round < ROUNDS; round++) {
-  const from = performance.now()
-  const started = await field.startSallyport()
-  startups.push(performance.now() - from)
-  await started.stop()
+try {
+  await run(field)
+} finally {
+  await field.close()
+  await rm(directory, { recursive: true, force: true })
 }
 
-const startOf = async (name: string): Promise<Contestant> => {
-  const start = field.contestants.get(name)
-  if (start === undefined) throw new Error(`there is no ${name}`)
-  return start()
-}
-const bases = new Map<string, Base>()
-const measurements = new Map<string, Measurement>()
-for (const name of field.contestants.keys()) {
-  const isBase = name === BARE || name === BARE_DOWNLOAD
-  if (isBase) bases.set(name, { ...(await startOf(name)), slices: [] })
-  else if (ONLY.some(part => name.includes(part))) measurements.set(name, { ...(await startOf(name)), slices: [] })
-}
-const baseNameOf = (name: string): string => (name.includes('download') ? BARE_DOWNLOAD : BARE)
-const bearer = measurements.get(HOT_BEARER)
-const idle = bearer?.process.rssMegabytes() ?? Number.NaN
+async function run({ contestants, startSallyport }: Field): Promise<void> {
+  // Start-up first, while the machine is quiet.
+  const startups: number[] = []
+  for (let start = 0; start < STARTS; start++) {
+    const from = performance.now()
+    const started = await startSallyport()
+    startups.push(performance.now() - from)
+    await started.stop()
+  }
+  const measurements = new Map<string, Measurement>()
+  for (const [name, start] of contestants) {
+    const isWanted = name === BARE || name === BARE_DOWNLOAD || ONLY.some(part => name.includes(part))
+    if (isWanted) measurements.set(name, { ...(await start()), stretches: [] })
+  }
+  const bearer = measurements.get(HOT_BEARER)
+  const idle = bearer?.process.rssMegabytes()
 
-const load = async (request: Options, seconds: number): Promise<Result> => {
+  for (const { request } of measurements.values()) await load(request, WARM_UP_SECONDS)
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name of measurements.keys()) await compare(measurements, name)
+  }
+  printTable(measurements)
+  if (bearer?.admin !== undefined) await printAddedTime(bearer.admin, bearer.request)
+  const after = bearer?.process.rssMegabytes()
+  console.log(`\nstart-up to ready: ${Math.round(median(startups))} ms`)
+  if (idle !== undefined) console.log(`RSS: ${Math.round(idle)} MB idle, ${Math.round(after ?? 0)} MB after the load`)
+}
+
+async function load(request: Options, seconds: number): Promise<Result> {
   const result = await autocannon({ ...request, connections: CONNECTIONS, duration: seconds })
-  if (result.non2xx > 0 || result.errors > 0)
-    throw new Error(`${String(request.url)}: ${result.non2xx} answers were not 2xx, ${result.errors} requests failed`)
+  const { non2xx, errors } = result
+  if (non2xx > 0 || errors > 0) throw new Error(`${request.url}: ${non2xx} answers not 2xx, ${errors} requests failed`)
   return result
 }
-const measure = async ({ process, request }: Contestant): Promise<Slice> => {
+
+async function measure({ process, request }: Contestant): Promise<Omit<Stretch, 'ratio'>> {
   const before = process.cpuMicroseconds()
-  const result = await load(request, SECONDS)
-  const microseconds = (process.cpuMicroseconds() - before) / result.requests.total
-  return { microseconds, rate: result.requests.average, p99: result.latency.p99 }
+  const { requests, latency } = await load(request, SECONDS)
+  const microseconds = (process.cpuMicroseconds() - before) / requests.total
+  return { microseconds, rate: requests.average, p99: latency.p99 }
 }
 
-const all = new Map<string, Contestant>([...bases, ...measurements])
-for (const { request } of all.values()) await load(request, WARM_UP_SECONDS)
-// The host gives more and less of itself by the second. So each is compared with what the bare handler took just before and after it.
-for (let round = 0; round < ROUNDS; round++) {
-  for (const [name, contestant] of measurements) {
-    const base = bases.get(baseNameOf(name))
-    if (base === undefined) throw new Error(`nothing to compare ${name} with`)
-    const before = await measure(base)
-    const slice = await measure(contestant)
-    const after = await measure(base)
-    base.slices.push(before, after)
-    contestant.slices.push({ ...slice, ratio: (2 * slice.microseconds) / (before.microseconds + after.microseconds) })
+/** The host gives more and less of itself by the second. So each stretch stands between two of the bare handler, and is compared with these. */
+async function compare(measurements: ReadonlyMap<string, Measurement>, name: string): Promise<void> {
+  const baseName = name.includes('download') ? BARE_DOWNLOAD : BARE
+  const [base, contestant] = [measurements.get(baseName), measurements.get(name)]
+  if (base === undefined || contestant === undefined || base === contestant) return
+  const [before, own, after] = [await measure(base), await measure(contestant), await measure(base)]
+  contestant.stretches.push({ ...own, ratio: (2 * own.microseconds) / (before.microseconds + after.microseconds) })
+  for (const one of [before, after]) base.stretches.push({ ...one, ratio: 1 })
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+function printTable(measurements: ReadonlyMap<string, Measurement>): void {
+  const stretches = `${ROUNDS} stretches of ${SECONDS} s each, ${CONNECTIONS} connections`
+  console.log(
+    `Node ${process.version}, ${cpus()[0]?.model}, ${stretches}; Redis, audit file and metrics on. Medians.\n`,
+  )
+  console.log('| contestant | CPU µs a request (least) | to bare | requests/s | p99 ms |')
+  console.log('| --- | --- | --- | --- | --- |')
+  for (const [name, { stretches: all }] of measurements) {
+    const costs = all.map(({ microseconds }) => microseconds)
+    const cost = `${median(costs).toFixed(0)} (${Math.min(...costs).toFixed(0)})`
+    const ratio = median(all.map(one => one.ratio)).toFixed(2)
+    const rate = Math.round(median(all.map(one => one.rate)))
+    console.log(`| ${name} | ${cost} | ${ratio} | ${rate} | ${median(all.map(({ p99 }) => p99))} |`)
   }
 }
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-const row = (name: string, slices: readonly Slice[], ratios: readonly number[]): string =>
-  [
-    name,
-    median(slices.map(({ microseconds }) => microseconds)).toFixed(0),
-    Math.min(...slices.map(({ microseconds }) => microseconds)).toFixed(0),
-    median(ratios).toFixed(2),
-    Math.round(median(slices.map(({ rate }) => rate))),
-    median(slices.map(({ p99 }) => p99)),
-  ].join(' | ')
-console.log(
-  `Node ${process.version}, ${cpus()[0]?.model}, ${ROUNDS} rounds of ${SECONDS} s, ${CONNECTIONS} connections, Redis, audit file and metrics on\n`,
-)
-console.log(
-  '| contestant | CPU µs a request | least | to bare | requests/s | p99 ms |\n| --- | --- | --- | --- | --- | --- |',
-)
-for (const [name, { slices }] of bases) if (slices.length > 0) console.log(`| ${row(name, slices, [1])} |`)
-for (const [name, { slices }] of measurements) {
-  console.log(
-    `| ${row(
-      name,
-      slices,
-      slices.map(({ ratio }) => ratio),
-    )} |`,
-  )
-}
-
-if (bearer?.admin !== undefined) await printAddedTime(bearer.admin, bearer.request)
-console.log(
-  `\nstart-up to ready: ${Math.round(median(startups))} ms; RSS idle ${Math.round(idle)} MB, after the load ${Math.round(bearer?.process.rssMegabytes() ?? Number.NaN)} MB`,
-)
-
-await Promise.all([...all.values()].map(({ process }) => process.stop()))
-await field.close()
-await rm(directory, { recursive: true, force: true })
 
 /** What Sallyport adds to the app's own time at a calm pace, by its own metric. */
 async function printAddedTime(admin: string, request: Options): Promise<void> {

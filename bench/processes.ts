@@ -8,6 +8,7 @@ export interface Measured {
   /** User and system time so far, in microseconds. */
   cpuMicroseconds(): number
   rssMegabytes(): number
+  /** Where it has not ended yet. */
   stop(): Promise<void>
 }
 
@@ -40,6 +41,7 @@ export async function startProcess(
       return Number(kilobytes) / 1024
     },
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
       const ended = once(child, 'exit')
       child.kill('SIGTERM')
       await ended

@@ -115,20 +115,6 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     exchange.audited = true
     return audit.commit(auditEventOf(exchange, status))
   }
-  const bringTokens = async (exchange: Exchange, identity: Identity): Promise<void> => {
-    const { sessionId, lookerUserId, requestId } = exchange
-    if (browser === undefined || sessionId === undefined || lookerUserId === undefined) return
-    const started = performance.now()
-    await lookerOAuth.bring(identity, lookerUserId, () => browser.sessions.tokensOf(sessionId), { requestId })
-    exchange.upstreamMilliseconds += performance.now() - started
-  }
-  const issue = createTokenIssuer({
-    scopeOf: grants.scopeOf,
-    tokenFor: broker.tokenFor,
-    bringTokens,
-    expiresIn: (token, notAfter) => expiresIn(token, notAfter, clock.now()),
-    observeRemaining: metrics.remaining,
-  })
   const report = (exchange: Exchange, error: unknown): void => {
     if (error instanceof Refusal && error.failure.kind === 'app-unavailable')
       metrics.upstreamError('app', error.failure.reason)
@@ -141,6 +127,34 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     exchange.grant = person.grant
     exchange.lookerUserId = await broker.revoke(person, { requestId: exchange.requestId })
   }
+  const dropLookerAccess = async (exchange: Exchange, identity: Identity): Promise<void> => {
+    const { externalUserId } = grants.personOf(identity)
+    const both = await Promise.allSettled([
+      dropLookerTokens(exchange, identity),
+      embed.sessions.end(externalUserId, { requestId: exchange.requestId }),
+    ])
+    for (const one of both) if (one.status === 'rejected') throw one.reason
+  }
+  const beforeHandOut = async (exchange: Exchange, identity: Identity): Promise<void> => {
+    const { sessionId, lookerUserId, requestId } = exchange
+    if (browser === undefined || sessionId === undefined) return
+    if (lookerUserId !== undefined) {
+      const started = performance.now()
+      await lookerOAuth.bring(identity, lookerUserId, () => browser.sessions.tokensOf(sessionId), { requestId })
+      exchange.upstreamMilliseconds += performance.now() - started
+    }
+    if ((await browser.sessions.find(sessionId)) !== undefined) return
+    // Signed out while Looker was asked: what was made since then was there too late to be dropped by that.
+    await dropLookerAccess(exchange, identity).catch((error: unknown) => report(exchange, error))
+    throw new Refusal({ kind: 'no-credentials' })
+  }
+  const issue = createTokenIssuer({
+    scopeOf: grants.scopeOf,
+    tokenFor: broker.tokenFor,
+    beforeHandOut,
+    expiresIn: (token, notAfter) => expiresIn(token, notAfter, clock.now()),
+    observeRemaining: metrics.remaining,
+  })
 
   const proxy = await createProxyServer({
     prefix,
@@ -204,14 +218,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       trustsOrigin,
       ensureAudit: audit.ensure,
       commitAudit,
-      async dropLookerAccess(exchange, identity) {
-        const { externalUserId } = grants.personOf(identity)
-        const both = await Promise.allSettled([
-          dropLookerTokens(exchange, identity),
-          embed.sessions.end(externalUserId, { requestId: exchange.requestId }),
-        ])
-        for (const one of both) if (one.status === 'rejected') throw one.reason
-      },
+      dropLookerAccess,
       report,
     },
     embed: {
@@ -221,7 +228,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       personOf: grants.personOf,
       embedDomain: publicUrl,
       trustsOrigin,
-      bringTokens,
+      beforeHandOut,
       commitAudit,
     },
     onEnd(exchange, status) {

@@ -87,7 +87,7 @@ test('the image starts Node with the flags that the npm script and the benchmark
   expect(flags.length).toBeGreaterThan(0)
   const quoted = (quote: string): string => flags.map(flag => quote + flag + quote).join(', ')
   expect(dockerfile).toContain(`ENTRYPOINT ["node", ${quoted('"')}, "dist/main.js"]`)
-  expect(readFileSync(new URL('bench/main.ts', root), 'utf8')).toContain(`const FLAGS = [${quoted("'")}]`)
+  expect(readFileSync(new URL('bench/contestants.ts', root), 'utf8')).toContain(`const FLAGS = [${quoted("'")}]`)
 })
 
 test('the image runs the Node that development pins, as a user given by number', () => {

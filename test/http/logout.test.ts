@@ -57,6 +57,33 @@ test('drops the person’s Looker token, at Looker too', async () => {
   expect((await call()).status).toBe(401)
 })
 
+test.each([
+  { method: 'POST', path: '/sallyport/looker/token', operation: 'login_user', statuses: [401] },
+  {
+    method: 'GET',
+    path: '/sallyport/looker/embed/session',
+    operation: 'acquire_embed_cookieless_session',
+    statuses: [401, 503],
+  },
+])('whoever signs out while Looker is at $operation for them gets nothing, nor do those who wait behind', async one => {
+  const { browser } = await signIn(sidecar, 'vic')
+  const session = sessionOf(browser, sidecar)
+  const headers = { cookie: `sallyport=${session}`, origin: sidecar.url }
+  const ask = () => sidecar.fetch(one.path, { method: one.method, headers })
+  // Known to Looker by now, and without a token again.
+  await sidecar.fetch('/sallyport/looker/token', { method: 'POST', headers })
+  await sidecar.fetch('/sallyport/looker/token', { method: 'DELETE', headers })
+  const vic = world.looker.users.find('corp|vic')?.id ?? ''
+  const calls = world.looker.calls.count(one.operation)
+  world.looker.faults.inject({ kind: 'delay', operation: one.operation, milliseconds: 2000 })
+  const asked = [ask(), ask(), ask()]
+  await vi.waitFor(() => expect(world.looker.calls.count(one.operation)).toBe(calls + 1))
+  expect((await post(session)).status).toBe(303)
+  for (const { status } of await Promise.all(asked)) expect(one.statuses).toContain(status)
+  // The token case leaves the session that the user was set up with, which nobody was ever given anything for.
+  if (one.path.includes('embed')) expect(world.looker.sessions.has(vic)).toBe(false)
+})
+
 test('is one audit line with the person, and no token', async () => {
   const { browser } = await signIn(sidecar, 'nora')
   await post(sessionOf(browser, sidecar))

@@ -19,8 +19,11 @@ export interface EmbedOptions extends EmbedTargetRules {
   personOf(identity: Identity): { externalUserId: string; grant: string | undefined }
   readonly sessions: EmbedSessions
   readonly urls: EmbedUrls
-  /** Has what Looker needs from the person's issuer put there, before an iframe can ask for it. Never rejects. */
-  bringTokens(exchange: Exchange, identity: Identity): Promise<void>
+  /**
+   * The last step, for callers with a session: has what Looker needs from the person's issuer put there, before an iframe can ask for it.
+   * @throws {Refusal} `no-credentials` where they signed out meanwhile; what was made for them is dropped.
+   */
+  beforeHandOut(exchange: Exchange, identity: Identity): Promise<void>
   commitAudit(exchange: Exchange, status: number): Promise<void>
 }
 
@@ -73,7 +76,7 @@ export async function embedRoutes(
   const handOut = async (request: FastifyRequest, reply: FastifyReply, body: () => unknown): Promise<FastifyReply> => {
     const exchange = exchangeOf(request)
     exchange.reason = 'grant'
-    await options.bringTokens(exchange, identityOf(request))
+    await options.beforeHandOut(exchange, identityOf(request))
     await options.commitAudit(exchange, 200)
     return sendJson(reply, 200, body())
   }

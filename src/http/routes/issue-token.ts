@@ -14,8 +14,11 @@ export interface IssuedToken {
 export interface IssueTokenDeps {
   scopeOf(identity: Identity): LookerScope
   tokenFor(scope: LookerScope, context: { requestId: string }): PersonTokenLike | Promise<PersonTokenLike>
-  /** Has what Looker needs from the person's issuer put there. Never rejects. */
-  bringTokens(exchange: Exchange, identity: Identity): Promise<void>
+  /**
+   * The last step, for callers with a session: has what Looker needs from the person's issuer put there.
+   * @throws {Refusal} `no-credentials` where they signed out meanwhile; what was made for them is dropped.
+   */
+  beforeHandOut(exchange: Exchange, identity: Identity): Promise<void>
   /** What is left of the token's useful life, never past `notAfter`. */
   expiresIn(token: PersonTokenLike, notAfter: number): number
   observeRemaining(seconds: number): void
@@ -39,7 +42,7 @@ export function createTokenIssuer(
     const token = await deps.tokenFor(scope, { requestId: exchange.requestId })
     exchange.upstreamMilliseconds += performance.now() - started
     exchange.lookerUserId = token.lookerUserId
-    if (exchange.sessionId !== undefined) await deps.bringTokens(exchange, identity)
+    if (exchange.sessionId !== undefined) await deps.beforeHandOut(exchange, identity)
     const expiresIn = deps.expiresIn(token, identity.expiresAt)
     deps.observeRemaining(expiresIn)
     return { token: token.token, expiresIn, lookerUserId: token.lookerUserId, grant: scope.grant }
