@@ -111,9 +111,15 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
   }
   let underWay = 0
   let closed: Promise<void> | undefined
-  const commitAudit = (exchange: Exchange, status: number): Promise<void> => {
+  const commitAudit = async (exchange: Exchange, status: number): Promise<void> => {
     exchange.audited = true
-    return audit.commit(auditEventOf(exchange, status))
+    try {
+      await audit.commit(auditEventOf(exchange, status))
+    } catch (error) {
+      // What was meant to be given was not: what became of it follows, under the same request id.
+      exchange.audited = false
+      throw error
+    }
   }
   const report = (exchange: Exchange, error: unknown): void => {
     if (error instanceof Refusal && error.failure.kind === 'app-unavailable')
@@ -144,6 +150,8 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       exchange.upstreamMilliseconds += performance.now() - started
     }
     if ((await browser.sessions.find(sessionId)) !== undefined) return
+    // Several tabs that sign in at once end each other's former session.
+    if (await browser.sessions.wasReplaced(sessionId)) return
     // Signed out while Looker was asked: what was made since then was there too late to be dropped by that.
     await dropLookerAccess(exchange, identity).catch((error: unknown) => report(exchange, error))
     throw new Refusal({ kind: 'no-credentials' })

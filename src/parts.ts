@@ -41,6 +41,9 @@ export interface SallyportOptions {
   readonly print?: (text: Buffer) => void
 }
 
+/** Made-up opaque tokens are each asked about: a flood of them is not passed on whole. */
+const MAX_ISSUER_CONNECTIONS = 32
+
 export const constant = (value: string): SecretSource => {
   const secret = new Secret(value)
   return { current: () => secret }
@@ -83,7 +86,7 @@ export function openIssuer(
       clientId: introspection.clientId,
       clientSecret: secrets.source(introspection.clientSecret),
     },
-    dispatcher: new Agent({ connect: { timeout: 5000, ...caOf(issuer.caFile) } }),
+    dispatcher: new Agent({ connections: MAX_ISSUER_CONNECTIONS, connect: { timeout: 5000, ...caOf(issuer.caFile) } }),
     clock,
     report(error) {
       if (error === undefined) {
@@ -193,7 +196,8 @@ export function audienceOf({ app, server }: Config): string {
 export function openApp(app: NonNullable<Config['app']>): Pool {
   const socketPath = unixSocketOf(app.url)
   return new Pool(socketPath === undefined ? new URL(app.url).origin : 'http://localhost', {
-    connections: 512,
+    // As many connections as there are requests under way: one that waited for another to end would have no deadline.
+    connections: null,
     pipelining: 1,
     headersTimeout: app.timeoutSeconds * 1000,
     // An answer may take its time between two pieces: event streams do.

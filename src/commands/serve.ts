@@ -22,7 +22,10 @@ export async function serve(file: string, version: string): Promise<number> {
   process.stdout.once('error', error => process.stderr.write(`standard output is closed (${error.message})\n`))
   process.stdout.on('error', () => {})
   const log = createLog(config.log.level)
-  for (const warning of warnings) log.warn(warning)
+  for (const warning of warnings) {
+    if (log.isLevelEnabled('warn')) log.warn(warning)
+    else process.stderr.write(`warning: ${warning}\n`)
+  }
 
   const { stopped, interrupted } = signals()
   const sallyport = await createSallyport({ config, secrets, version, log })

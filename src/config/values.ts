@@ -28,7 +28,8 @@ export const absoluteUrl = z.string().refine(
     const url = parseUrl(text)
     return (
       url !== undefined &&
-      (url.protocol === 'https:' || url.protocol === 'http:') &&
+      // As it is written: `HTTP://` or a blank before it would pass for something else further on.
+      /^https?:\/\/[^\s\\]+$/.test(text) &&
       url.username === '' &&
       url.password === '' &&
       url.search === '' &&

@@ -125,7 +125,9 @@ function mayUseCookie(
 /** @param trusts whether a page of this origin may act for the person whose cookie came along. */
 export function comesFromOurPage(headers: IncomingHttpHeaders, trusts: (origin: string) => boolean): boolean {
   const { origin } = headers
-  return origin === undefined ? headers['sec-fetch-site'] === 'same-origin' : trusts(origin)
+  // A page with `Referrer-Policy: no-referrer` sends its own forms with `Origin: null` (Fetch Standard, "append a request
+  // `Origin` header"). Who really has no origin, a sandboxed frame or a redirect through another site, is `cross-site` there.
+  return origin === undefined || origin === 'null' ? headers['sec-fetch-site'] === 'same-origin' : trusts(origin)
 }
 
 function bearerOf({ headers }: Exchange): string | undefined {

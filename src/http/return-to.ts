@@ -14,7 +14,7 @@ const OF_SIGN_IN = ['/login', '/callback', '/logout', '/backchannel-logout', '/s
 export function safeReturnTo(wish: string | undefined, prefix: string): string {
   if (wish === undefined || wish.length > MAX_LENGTH) return '/'
   const written = wish.replaceAll(/\P{ASCII}+/gu, encodeURIComponent)
-  if (!PRINTABLE.test(written) || written.includes('\\')) return '/'
+  if (written.length > MAX_LENGTH || !PRINTABLE.test(written) || written.includes('\\')) return '/'
   const [target = '', ...fragment] = written.split('#')
   if (fragment.length > 1) return '/'
   try {

@@ -75,6 +75,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     clientErrorHandler: answerBrokenRequest,
     // The router could not read the path. This request has no decorators, so the exchange is not hung on it.
     frameworkErrors: (error, request, reply) => {
+      isOddlyFramed(request.raw, reply.raw)
       const refusal = new Refusal({ kind: 'bad-request', detail: 'the path cannot be read' }, { cause: error })
       answer(refusal, createExchange(request, reply), reply)
     },
@@ -161,17 +162,18 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
   server.addHook('onRequest', (request, reply, done) => {
     const exchange = createExchange(request, reply)
     exchangeDecorator.set(request, exchange)
+    const isOdd = isOddlyFramed(request.raw, reply.raw)
     exchange.target = readTarget(request.raw.url ?? '/')
     exchange.route = routeOf(exchange.target.path)
     refuseMissingHost(request.raw)
-    refuseOddFraming(request.raw, reply.raw)
+    if (isOdd) throw new Refusal({ kind: 'bad-request', detail: 'where the request ends can be read in two ways' })
     exchange.headers = readHeaders(request.raw.rawHeaders, sessionCookie)
     done()
   })
 
   if (options.corsOrigins.length > 0) {
     server.addHook('onRequest', (request, _reply, done) => {
-      refuseOtherOptions(request.raw)
+      if (exchangeOf(request).route !== 'check') refuseOtherOptions(request.raw)
       done()
     })
     await server.register(cors, {
@@ -246,20 +248,23 @@ function refuseMissingHost(request: IncomingMessage): void {
 const condemned = new WeakSet<Socket>()
 
 /**
- * RFC 9112 §6.1: what one reader takes for a length and another for chunks is an attack or a mistake, and the connection ends
- * with it. Node lets some of it pass, and other versions than ours.
+ * RFC 9112 §6.1: what one reader takes for a length and another for chunks is an attack or a mistake. Node lets some of it
+ * pass, and other versions than ours. Whatever the request is answered, its connection ends with it.
  */
-function refuseOddFraming(request: IncomingMessage, response: ServerResponse): void {
-  const { 'transfer-encoding': encoding, 'content-length': length } = request.headers
+function isOddlyFramed(
+  { headers, httpVersion, httpVersionMajor, socket }: IncomingMessage,
+  response: ServerResponse,
+): boolean {
+  const { 'transfer-encoding': encoding, 'content-length': length } = headers
   const isOdd =
-    request.httpVersionMajor !== 1 ||
-    condemned.has(request.socket) ||
-    (encoding !== undefined &&
-      (encoding.toLowerCase() !== 'chunked' || request.httpVersion === '1.0' || length !== undefined))
-  if (!isOdd) return
-  condemned.add(request.socket)
-  response.shouldKeepAlive = false
-  throw new Refusal({ kind: 'bad-request', detail: 'where the request ends can be read in two ways' })
+    httpVersionMajor !== 1 ||
+    condemned.has(socket) ||
+    (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || httpVersion === '1.0' || length !== undefined))
+  if (isOdd) {
+    condemned.add(socket)
+    response.shouldKeepAlive = false
+  }
+  return isOdd
 }
 
 /** What Fastify itself refuses. */

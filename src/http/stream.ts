@@ -34,6 +34,18 @@ export interface StreamOptions {
   readonly onWebSocket: ((upstream: Duplex, headers: Answered, done: (refusal?: Refusal) => void) => void) | undefined
 }
 
+const PRINTABLE = /^[\t\x20-\x7e]*$/
+/** Whoever may read an answer across origins is said by `cors.origins`, and by nothing that the app says. */
+const CORS_HEADERS = [
+  'access-control-allow-origin',
+  'access-control-allow-credentials',
+  'access-control-allow-methods',
+  'access-control-allow-headers',
+  'access-control-allow-private-network',
+  'access-control-expose-headers',
+  'access-control-max-age',
+]
+
 export type Answered = Readonly<Record<string, string | string[] | undefined>>
 
 /**
@@ -49,6 +61,7 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
   let stalled = false
   let patience: NodeJS.Timeout | undefined
   let stay: (() => void) | undefined
+  let taken = false
   let over = false
   let lengthOfSmall = -1
 
@@ -67,13 +80,15 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
       // Interim answers (1xx) concern the connection to the upstream.
       if (status < 200) return
       options.takeOver()
+      taken = true
       // What an answer varies by is the app's to say too; the rest of ours takes the place of the app's.
-      const setByUs = own === undefined ? undefined : new Set(Object.keys(own).filter(name => name !== 'vary'))
+      const names = own === undefined ? [] : Object.keys(own).filter(name => name !== 'vary')
+      const setByUs = own === undefined ? undefined : new Set([...CORS_HEADERS, ...names])
       const headers = responseHeaders(answered, setByUs)
       headers.push('x-request-id', options.requestId)
       if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
       if (options.stopping()) response.shouldKeepAlive = false
-      response.writeHead(status, statusText ?? '', headers)
+      response.writeHead(status, reasonOf(statusText), headers)
       // Its reader takes the end of any event for a good place to come again; any other answer would be cut short unseen.
       if (isEventStream(answered)) {
         stay = options.onEnding(() => {
@@ -121,8 +136,8 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
         return
       }
       const refusal = error instanceof Refusal ? error : failureOf(error)
-      if (response.headersSent || response.destroyed) {
-        if (!response.headersSent) options.takeOver()
+      if (taken || response.destroyed) {
+        if (!taken) options.takeOver()
         else if (!response.destroyed) options.onCut(refusal)
         response.destroy()
         done()
@@ -157,6 +172,11 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
     },
     handler,
   )
+}
+
+/** RFC 9112 §4: it says nothing. undici reads it as UTF-8, so that other bytes are lost, and Node throws at most of what is not ASCII. */
+function reasonOf(statusText: string | undefined): string {
+  return statusText !== undefined && PRINTABLE.test(statusText) ? statusText : ''
 }
 
 function isEventStream({ 'content-type': type, 'content-length': length }: Answered): boolean {

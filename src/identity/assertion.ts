@@ -116,8 +116,10 @@ export function createAssertionSigner(options: AssertionOptions): AssertionSigne
       // Another replica may have made it between the look and the lease.
       const current = (await vault.read(PLACE, parseKeys)) ?? []
       const next = await rotated(current)
-      if (next !== undefined) await lease.write(next, 2 * ROTATE_MILLISECONDS)
-      await use(next ?? current)
+      if (next === undefined) await use(current)
+      else if (await lease.write(next, 2 * ROTATE_MILLISECONDS)) await use(next)
+      // The lease had lapsed, and somebody else has made it.
+      else await use((await vault.read(PLACE, parseKeys)) ?? [])
     } finally {
       await lease.release()
     }

@@ -13,6 +13,7 @@ const REMEMBER_MILLISECONDS = 60_000
 /** A refusal of an opaque token is believed for this long: a flood of one bad token is one call to the issuer. */
 const REMEMBER_REFUSAL_MILLISECONDS = 5_000
 const MAX_REMEMBERED = 20_000
+const MAX_REFUSALS = 2000
 
 const TYPES = new Set([undefined, 'jwt', 'at+jwt', 'application/at+jwt'])
 
@@ -37,17 +38,20 @@ export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: 
   const byUrl = new Map(issuers.map(issuer => [issuer.options.issuer, issuer]))
   const introspects = issuers.some(issuer => issuer.options.introspection !== undefined)
   const verdicts = new Map<string, Verdict>()
+  /** Of their own: a flood of made-up tokens pushes out no good one. */
+  const refusals = new Map<string, Verdict>()
   const underWay = new Map<string, Promise<Identity>>()
 
   /** Of all issuers together: it counts up when the keys of any of them change. */
   const keysVersion = (): number => issuers.reduce((sum, { keys }) => sum + keys.version(), 0)
 
   const remember = (key: string, verdict: Verdict): void => {
-    if (verdicts.size >= MAX_REMEMBERED) {
-      const oldest = verdicts.keys().next()
-      if (oldest.done !== true) verdicts.delete(oldest.value)
+    const [known, max] = verdict.outcome instanceof Refusal ? [refusals, MAX_REFUSALS] : [verdicts, MAX_REMEMBERED]
+    if (known.size >= max) {
+      const oldest = known.keys().next()
+      if (oldest.done !== true) known.delete(oldest.value)
     }
-    verdicts.set(key, verdict)
+    known.set(key, verdict)
   }
 
   const judge = async (token: string, key: string, asIdToken: boolean): Promise<Identity> => {
@@ -86,13 +90,14 @@ export function createBearerVerifier(deps: { issuers: readonly Issuer[]; clock: 
       // By the hash of all of it: a prefix or the signature alone can be shared by two tokens. An ID token let in as one is no access token.
       const digest = hash('sha256', token, 'latin1')
       const key = asIdToken ? `id ${digest}` : digest
-      const known = verdicts.get(key)
+      const known = verdicts.get(key) ?? refusals.get(key)
       if (known !== undefined) {
         if (known.until > clock.now() && known.keysVersion === keysVersion()) {
           if (known.outcome instanceof Refusal) throw known.outcome
           return known.outcome
         }
         verdicts.delete(key)
+        refusals.delete(key)
       }
       const pending = underWay.get(key)
       if (pending !== undefined) return pending

@@ -82,7 +82,9 @@ export async function renewTokens(client: LoginClient, before: BeforeRenewal, cl
     }
   }
   // Only userinfo can tell what has changed, so it lies above what was said before.
-  const claims = { ...known, ...(await askMore(verified)), ...ofTheToken(verified) }
+  const more = await askMore(verified)
+  // What it said before and says no longer (the last group of somebody) is over.
+  const claims = { ...(more === known ? known : verified), ...more, ...ofTheToken(verified) }
   return signedIn(client, claims, answer, askedAt, before.idToken, before)
 }
 

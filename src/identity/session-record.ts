@@ -85,6 +85,8 @@ interface Place {
 export const sessionPlace = (id: string): Place => ({ kind: 'session', owner: id })
 /** Of the lease on a session's refresh; and what is announced by this name has been refreshed and is not over. */
 export const refreshPlace = (id: string): Place => ({ kind: 'session-refresh', owner: id })
+/** That it was ended because its person has signed in anew. */
+export const replacedPlace = (id: string): Place => ({ kind: 'session-replaced', owner: id })
 
 export function newRecord(
   { issuer, claims, tokens }: SignedIn,

@@ -8,6 +8,7 @@ import { createSessionMemory, type RememberedSession } from './session-memory.ts
 import {
   newRecord,
   refreshPlace,
+  replacedPlace,
   type SessionRecord,
   type SessionVault,
   type SignedIn,
@@ -40,6 +41,8 @@ const FIRST_RETRY_MILLISECONDS = 5_000
 const LAST_RETRY_MILLISECONDS = 60_000
 /** Who waits for a refresh waits no longer than this, and is served as they were. */
 const WAIT_FOR_REFRESH_MILLISECONDS = 11_000
+/** Longer than any request waits for Looker. */
+const KNOW_REPLACED_MILLISECONDS = 120_000
 
 export interface EndedSession {
   readonly identity: Identity
@@ -63,6 +66,10 @@ export interface Sessions {
   tokensOf(id: string): Promise<TokensForLooker | undefined>
   /** Ends a session on every replica. Undefined where there was none. */
   end(id: string): Promise<EndedSession | undefined>
+  /** Ends the session that the browser of somebody had who has just signed in. */
+  replace(id: string, by: Identity | undefined): Promise<void>
+  /** Whether the session was ended a moment ago because the same person signed in anew: nobody signed out. */
+  wasReplaced(id: string): Promise<boolean>
   /** Ends every session of the subject, or of the issuer's session id. Resolves with the person as last seen, if known. */
   endOf(issuer: string, who: SignedOut): Promise<Identity | undefined>
   /**
@@ -254,6 +261,19 @@ export function createSessions(deps: SessionDeps): Sessions {
     report,
   })
 
+  const end = async (id: string): Promise<EndedSession | undefined> => {
+    if (!ID.test(id)) return undefined
+    const record = await archive.take(id)
+    hear(vault.nameOf(sessionPlace(id)))
+    vault.announce(sessionPlace(id))
+    memory.delete(id)
+    watch.check(id)
+    if (record === undefined) return undefined
+    observe('ended')
+    const identity = identify(record.issuer, record.claims, record.endsAt)
+    return identity && { identity, issuer: record.issuer, idToken: record.idToken }
+  }
+
   vault.onAnnounced(hear)
 
   return {
@@ -284,18 +304,16 @@ export function createSessions(deps: SessionDeps): Sessions {
       const record = await archive.read(id, memory.get(id)?.owner)
       return record && tokensForLooker(record)
     },
-    async end(id) {
-      if (!ID.test(id)) return undefined
-      const record = await archive.take(id)
-      hear(vault.nameOf(sessionPlace(id)))
-      vault.announce(sessionPlace(id))
-      memory.delete(id)
-      watch.check(id)
-      if (record === undefined) return undefined
-      observe('ended')
-      const identity = identify(record.issuer, record.claims, record.endsAt)
-      return identity && { identity, issuer: record.issuer, idToken: record.idToken }
+    end,
+    async replace(id, by) {
+      if (!ID.test(id)) return
+      const { identity } = (await look(id)) ?? {}
+      if (identity !== undefined && identity.issuer === by?.issuer && identity.subject === by.subject) {
+        await vault.write(replacedPlace(id), true, KNOW_REPLACED_MILLISECONDS)
+      }
+      await end(id)
     },
+    wasReplaced: async id => (await vault.read(replacedPlace(id), value => value)) === true,
     async endOf(issuer, who) {
       const claims = await signOuts.lastSeen(issuer, who)
       for (const name of await signOuts.record(issuer, who)) hear(name)

@@ -133,6 +133,8 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
       // Between the look and the lease somebody may have finished.
       const known = await vault.read(tokenPlace(scope), parseRecord)
       if (better(known?.current)) return remember(scope, known.current)
+      // Revoked meanwhile: there is nothing left to improve on, and maybe nobody to make one for.
+      if (replaced !== undefined && known === undefined) return replaced
       const current = await mint(scope, context)
       const record = { current, before: predecessors(known, clock.now()) }
       if (!(await lease.write(serialise(record), endOf(record) - clock.now()))) {
@@ -247,7 +249,13 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
       await purge(person)
       const tokens = [known, stored?.current, ...(stored?.before ?? [])].filter(token => token !== undefined)
       const texts = new Set(tokens.map(({ token }) => token.reveal()))
-      await Promise.all([...texts].map(text => looker.logout(new Secret(text), context)))
+      try {
+        await Promise.all([...texts].map(text => looker.logout(new Secret(text), context)))
+      } catch (error) {
+        // Not handed out any more, and on record so that whoever tries again can end them.
+        await keepForNobody(deps, person, stored)
+        throw error
+      }
       return (stored?.current ?? known)?.lookerUserId
     },
   }
@@ -262,13 +270,20 @@ export async function forgetToken(
   const known = await vault.read(place, parseRecord)
   // First, because it voids the lease of a token that is just being made.
   await vault.remove(place)
-  const left = known === undefined ? 0 : endOf(known) - clock.now()
-  if (known !== undefined && left > 0) {
-    const current = { ...known.current, fingerprint: NO_SCOPE }
-    // Not under a lease: whoever was at it has just been voided, and whoever comes now has yet to ask Looker.
-    await vault.write(place, serialise({ ...known, current }), left)
-  }
+  await keepForNobody({ vault, clock }, person, known)
   vault.announce(place)
+}
+
+/** Not under a lease: whoever was at it has just been voided, and whoever comes now has yet to ask Looker. */
+async function keepForNobody(
+  { vault, clock }: Pick<TokenBrokerDeps, 'vault' | 'clock'>,
+  person: Person,
+  known: TokenRecord | undefined,
+): Promise<void> {
+  const left = known === undefined ? 0 : endOf(known) - clock.now()
+  if (known === undefined || left <= 0) return
+  const current = { ...known.current, fingerprint: NO_SCOPE }
+  await vault.write(tokenPlace(person), serialise({ ...known, current }), left)
 }
 
 function tokenPlace({ externalUserId }: Person): Place {

@@ -43,6 +43,8 @@ const NOT_OURS: Record<string, string>[] = [
   { 'sec-fetch-site': 'cross-site' },
   { 'sec-fetch-site': 'same-site' },
   { origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' },
+  // A sandboxed frame; a form that was redirected through another site.
+  { origin: 'null', 'sec-fetch-site': 'cross-site' },
 ]
 
 describe('case 88: what a cookie authenticates and what changes something comes from a page of ours', () => {
@@ -64,6 +66,12 @@ describe('case 88: what a cookie authenticates and what changes something comes 
       { method: 'POST', user: 'ana' },
       { method: 'POST', user: 'ana' },
     ])
+  })
+
+  test('a form of ours passes although its page tells nobody where it comes from', async () => {
+    const headers = { origin: 'null', 'sec-fetch-site': 'same-origin' }
+    expect((await send('POST', '/orders', headers)).status).toBe(200)
+    expect(seen).toEqual([{ method: 'POST', user: 'ana' }])
   })
 
   test('from an origin that the configuration trusts it passes', async () => {

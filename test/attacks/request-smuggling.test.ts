@@ -55,6 +55,14 @@ test.for([
   ['a length past all numbers', headed('Content-Length: 99999999999999999999')],
   ['another encoding', headed('Transfer-Encoding: identity')],
   ['an encoding of encodings', headed('Transfer-Encoding: gzip, chunked')],
+  [
+    'an encoding of encodings, and a path that is refused',
+    headed('Transfer-Encoding: gzip, chunked').replace('/x', '//x'),
+  ],
+  [
+    'an encoding of encodings, and a path that cannot be read',
+    headed('Transfer-Encoding: gzip, chunked').replace('/x', '/%zz'),
+  ],
   ['chunks twice', headed('Transfer-Encoding: chunked, chunked')],
   ['chunks not last', headed('Transfer-Encoding: chunked, identity')],
   ['chunks in two headers', headed('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked')],

@@ -53,3 +53,14 @@ test('warns of a public URL that people reach over plain http', () => {
     expect.stringMatching(/^server\.publicUrl: /),
   )
 })
+
+test.each([
+  'HTTP://looker.example.com',
+  ' http://looker.example.com',
+  'https://looker.example.com\n',
+  'http:\\\\looker.example.com',
+])('takes no URL that only looks like another way of writing one: %j', url => {
+  expect(problemsOf({ looker: looker({ url }) })).toContainEqual(
+    expect.stringContaining('looker.url: is not an absolute http(s) URL'),
+  )
+})

@@ -103,6 +103,38 @@ describe('case 85: an answer', () => {
   })
 })
 
+test('case 85: an app that lets everybody read lets nobody but our origins read', async () => {
+  answer = response => {
+    response
+      .writeHead(200, { 'access-control-allow-origin': 'https://evil.example', 'access-control-max-age': '9' })
+      .end()
+  }
+  const authorization = `Bearer ${await world.issuer.sign({ sub: 'ana' })}`
+  const response = await sidecar.fetch('/of-the-app', { headers: { origin: 'https://evil.example', authorization } })
+  expect(response.status).toBe(200)
+  expect(response.headers.get('access-control-allow-origin')).toBeNull()
+  expect(response.headers.get('access-control-max-age')).toBeNull()
+})
+
+test('an ingress that asks about a preflight is told what the rules say, and not that all is well', async () => {
+  const one = await world.sidecar({
+    server: { publicUrl: 'http://127.0.0.1:8080', trustedProxies: ['127.0.0.1'] },
+    cors: { origins: [OURS] },
+  })
+  const headers = { origin: OURS, 'access-control-request-method': 'POST' }
+  const asked = { ...headers, 'x-forwarded-method': 'OPTIONS', 'x-forwarded-uri': '/of-the-app' }
+  await expectProblem(
+    await one.fetch('/sallyport/check', { method: 'OPTIONS', headers: asked }),
+    401,
+    'unauthenticated',
+  )
+  await expectProblem(
+    await one.fetch('/sallyport/check/of-the-app', { method: 'OPTIONS', headers }),
+    401,
+    'unauthenticated',
+  )
+})
+
 test('case 85: without origins configured no answer speaks of CORS', async () => {
   const one = await world.sidecar()
   for (const path of PATHS) {

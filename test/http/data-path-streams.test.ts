@@ -122,6 +122,14 @@ test.for([
   },
 )
 
+test('a reason phrase that Node would not send is left out, and the answer arrives', async () => {
+  for (const phrase of ['не найдено', 'N\u00e3o encontrado', '未找到']) {
+    const proxy = await beforeBytes(`HTTP/1.1 404 ${phrase}\r\nContent-Length: 4\r\n\r\nbody`)
+    const response = await fetch(proxy.url)
+    expect([response.status, await response.text()]).toEqual([404, 'body'])
+  }
+})
+
 test('a body that ends with its connection is a whole one', async () => {
   const upstream = createServer(socket => {
     socket.on('error', () => {}).once('data', () => socket.end('HTTP/1.1 200 OK\r\nX-Old: 1\r\n\r\nto the end'))

@@ -84,6 +84,22 @@ test.each([
   if (one.path.includes('embed')) expect(world.looker.sessions.has(vic)).toBe(false)
 })
 
+test('who signs in anew in another tab while Looker is asked is not signed out: the first tab has its token', async () => {
+  const { browser } = await signIn(sidecar, 'vic')
+  const first = { cookie: `sallyport=${sessionOf(browser, sidecar)}`, origin: sidecar.url }
+  await sidecar.fetch('/sallyport/looker/token', { method: 'DELETE', headers: first })
+  const calls = world.looker.calls.count('login_user')
+  world.looker.faults.inject({ kind: 'delay', operation: 'login_user', milliseconds: 2000 })
+  const asked = sidecar.fetch('/sallyport/looker/token', { method: 'POST', headers: first })
+  await vi.waitFor(() => expect(world.looker.calls.count('login_user')).toBe(calls + 1))
+  await signIn(sidecar, 'vic', { browser })
+  expect(await whoIs(sidecar, first.cookie.slice(10))).toBe(401)
+  expect((await asked).status).toBe(200)
+  const { access_token: token } = (await (await asked).json()) as { access_token: string }
+  const call = await fetch(`${world.looker.url}/api/4.0/user`, { headers: { authorization: `Bearer ${token}` } })
+  expect(call.status).toBe(200)
+})
+
 test('is one audit line with the person, and no token', async () => {
   const { browser } = await signIn(sidecar, 'nora')
   await post(sessionOf(browser, sidecar))

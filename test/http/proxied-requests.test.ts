@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Agent, get } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
+import { startUpstream } from '../support/upstream.ts'
 import { json, type Sidecar, startWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -23,6 +25,26 @@ const send = (path: string, init: Sent = {}): Promise<Response> =>
 /** More than the 1 MiB at which Fastify would stop reading. */
 const BYTES = randomBytes(1_500_000)
 const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
+
+test('an app that has many answers open is asked for the next one all the same', async () => {
+  let open = 0
+  const app = await startUpstream(({ url }, response) => {
+    if (url !== '/open') {
+      response.end('ok')
+      return
+    }
+    open++
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+  })
+  const one = await world.sidecar({ app: { url: app.url }, rules: [{ paths: ['/**'], access: 'public' }] })
+  const agent = new Agent({ maxSockets: 600 })
+  for (let stream = 0; stream < 600; stream++) get(`${one.url}/open`, { agent }).on('error', () => {})
+  await vi.waitFor(() => expect(open).toBe(600), { timeout: 15_000 })
+  const answer = await one.fetch('/next', { signal: AbortSignal.timeout(5000) })
+  expect(await answer.text()).toBe('ok')
+  agent.destroy()
+  await app.close()
+})
 
 describe('the bytes of a body arrive as they were sent', () => {
   test.for([

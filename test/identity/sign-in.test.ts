@@ -263,6 +263,17 @@ describe('a refresh', () => {
     expect(tokens.idToken.reveal()).toBe(before.tokens.idToken.reveal())
   })
 
+  test('without an ID token no longer counts what userinfo has ceased to say', async () => {
+    const signIn = await open({}, { userinfo_endpoint: `${plain.issuer}/userinfo` })
+    plain.answer('userinfo', { body: { sub: 'ana', groups: ['admins'] } })
+    const before = await finish(signIn, { refresh_token: 'r1', claims: { groups: undefined } })
+    expect(before.claims['groups']).toEqual(['admins'])
+    answerRefresh({ refresh_token: 'r2' })
+    plain.answer('userinfo', { body: { sub: 'ana' } })
+    const { claims } = await refreshed(signIn, before, before.claims)
+    expect(claims['groups']).toBeUndefined()
+  })
+
   test('keeps what it was given, and the claims before, where userinfo cannot be had then', async () => {
     const signIn = await open({}, { userinfo_endpoint: `${plain.issuer}/userinfo` })
     plain.answer('userinfo', { body: { sub: 'ana', groups: ['analytics'] } })

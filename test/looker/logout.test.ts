@@ -108,3 +108,14 @@ test('forgets the token although Looker cannot be told', async () => {
     timeout: 5000,
   })
 })
+
+test('that Looker could not be told of can be tried again, and then nothing lives on', async () => {
+  const [here, there] = await replicas()
+  const subject = await world.subject('insistent')
+  await lookerToken(here, subject)
+  world.looker.faults.inject({ kind: 'server-error', operation: 'logout' })
+  expect((await lookerToken(here, subject, 'DELETE')).status).toBe(502)
+  expect(lives('insistent')).toBe(1)
+  expect((await lookerToken(there, subject, 'DELETE')).status).toBe(204)
+  expect(lives('insistent')).toBe(0)
+})

@@ -13,7 +13,7 @@ export interface LoginOptions {
   readonly site: string
   readonly cookies: Cookies
   readonly signIn: Pick<SignIn, 'issuers' | 'begin' | 'resume'>
-  readonly sessions: Pick<Sessions, 'begin' | 'find' | 'end'>
+  readonly sessions: Pick<Sessions, 'begin' | 'find' | 'replace'>
   /** Refuses where the request could not be audited. */
   ensureAudit(): void
   commitAudit(exchange: Exchange, status: number): Promise<void>
@@ -97,7 +97,7 @@ export async function loginRoutes(scope: FastifyInstance, options: LoginOptions)
     const former = exchange.headers?.session
     if (former === undefined) return
     // The person is signed in already; a former session that cannot be ended now runs into its limits.
-    await sessions.end(former).catch((error: unknown) => options.report(exchange, error))
+    await sessions.replace(former, exchange.identity).catch((error: unknown) => options.report(exchange, error))
   }
 }
 

@@ -19,13 +19,14 @@ export async function lookerTokenRoute(scope: FastifyInstance, options: LookerTo
     refuseTokenInForm(request)
     const exchange = exchangeOf(request)
     const { token, expiresIn, lookerUserId, grant } = await options.issue(exchange, identityOf(request))
+    const expiresAt = options.clock.now() + expiresIn * 1000
     exchange.reason = 'grant'
     await options.commitAudit(exchange, 200)
     return sendJson(reply, 200, {
       access_token: token.reveal(),
       token_type: 'Bearer',
       expires_in: expiresIn,
-      expires_at: new Date(options.clock.now() + expiresIn * 1000).toISOString(),
+      expires_at: new Date(expiresAt).toISOString(),
       base_url: options.lookerUrl,
       looker_user_id: lookerUserId,
       grant,
