@@ -106,6 +106,7 @@ function printTable(measurements: ReadonlyMap<string, Measurement>): void {
   console.log('| contestant | CPU µs a request (least) | to bare | requests/s | p99 ms |')
   console.log('| --- | --- | --- | --- | --- |')
   for (const [name, { stretches: all }] of measurements) {
+    if (all.length === 0) continue
     const costs = all.map(({ microseconds }) => microseconds)
     const cost = `${median(costs).toFixed(0)} (${Math.min(...costs).toFixed(0)})`
     const ratio = median(all.map(one => one.ratio)).toFixed(2)
