@@ -46,8 +46,8 @@ const MAX_SEAL_BYTES = 64
 const DIGITS = Buffer.from('0123456789abcdef')
 
 /**
- * Lines that are written together, as bytes from the first. Two buffers take turns, for memory outside of V8's heap that is new for each batch makes V8 look through all of its heap
- * once a second, which costs a request a third more (bench/README.md).
+ * Lines that are written together, as bytes from the first. Two buffers take turns, for memory outside of V8's heap that is
+ * new for each batch makes V8 look through all of its heap once a second, which costs a request a third more (bench/README.md).
  */
 export function createBatch(begin: ChainState): Batch {
   let before = begin

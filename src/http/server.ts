@@ -75,7 +75,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
     clientErrorHandler: answerBrokenRequest,
     // The router could not read the path. This request has no decorators, so the exchange is not hung on it.
     frameworkErrors: (error, request, reply) => {
-      isOddlyFramed(request.raw, reply.raw)
+      condemnOddFraming(request.raw, reply.raw)
       const refusal = new Refusal({ kind: 'bad-request', detail: 'the path cannot be read' }, { cause: error })
       answer(refusal, createExchange(request, reply), reply)
     },
@@ -162,7 +162,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
   server.addHook('onRequest', (request, reply, done) => {
     const exchange = createExchange(request, reply)
     exchangeDecorator.set(request, exchange)
-    const isOdd = isOddlyFramed(request.raw, reply.raw)
+    const isOdd = condemnOddFraming(request.raw, reply.raw)
     exchange.target = readTarget(request.raw.url ?? '/')
     exchange.route = routeOf(exchange.target.path)
     refuseMissingHost(request.raw)
@@ -249,9 +249,9 @@ const condemned = new WeakSet<Socket>()
 
 /**
  * RFC 9112 §6.1: what one reader takes for a length and another for chunks is an attack or a mistake. Node lets some of it
- * pass, and other versions than ours. Whatever the request is answered, its connection ends with it.
+ * pass, and other versions than ours. Whatever the request is answered, its connection ends with it. Says whether it is one.
  */
-function isOddlyFramed(
+function condemnOddFraming(
   { headers, httpVersion, httpVersionMajor, socket }: IncomingMessage,
   response: ServerResponse,
 ): boolean {

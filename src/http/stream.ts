@@ -36,7 +36,7 @@ export interface StreamOptions {
 
 const PRINTABLE = /^[\t\x20-\x7e]*$/
 /** Whoever may read an answer across origins is said by `cors.origins`, and by nothing that the app says. */
-const CORS_HEADERS = [
+const CORS_HEADERS: ReadonlySet<string> = new Set([
   'access-control-allow-origin',
   'access-control-allow-credentials',
   'access-control-allow-methods',
@@ -44,7 +44,7 @@ const CORS_HEADERS = [
   'access-control-allow-private-network',
   'access-control-expose-headers',
   'access-control-max-age',
-]
+])
 
 export type Answered = Readonly<Record<string, string | string[] | undefined>>
 
@@ -81,10 +81,8 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
       if (status < 200) return
       options.takeOver()
       taken = true
-      // What an answer varies by is the app's to say too; the rest of ours takes the place of the app's.
-      const names = own === undefined ? [] : Object.keys(own).filter(name => name !== 'vary')
-      const setByUs = own === undefined ? undefined : new Set([...CORS_HEADERS, ...names])
-      const headers = responseHeaders(answered, setByUs)
+      // What an answer varies by is the app's to say too.
+      const headers = responseHeaders(answered, own === undefined ? undefined : CORS_HEADERS)
       headers.push('x-request-id', options.requestId)
       if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
       if (options.stopping()) response.shouldKeepAlive = false
