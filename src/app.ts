@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Agent } from 'undici'
+import type { Config } from './config/schema.ts'
+import { unixSocketOf } from './config/values.ts'
 import { systemClock } from './core/clock.ts'
 import { Refusal } from './core/failure.ts'
 import type { Identity } from './core/identity.ts'
@@ -10,6 +12,7 @@ import { createCookies } from './http/cookies.ts'
 import type { Exchange } from './http/exchange.ts'
 import { createTokenIssuer } from './http/routes/issue-token.ts'
 import { createProxyServer } from './http/server.ts'
+import { createUpstream, type Upstream } from './http/upstream/client.ts'
 import { createAssertionSigner } from './identity/assertion.ts'
 import { createBearerVerifier } from './identity/bearer.ts'
 import { createLookerClient } from './looker/client.ts'
@@ -20,7 +23,6 @@ import {
   audienceOf,
   caOf,
   constant,
-  openApp,
   openAudit,
   openBroker,
   openEmbed,
@@ -92,7 +94,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     clock,
     report: error => log.warn({ err: error }, 'the keys of the identity assertion cannot be had'),
   })
-  const appPool = config.app === undefined ? undefined : openApp(config.app)
+  const appUpstream = config.app === undefined ? undefined : openApp(config.app)
 
   const { publicUrl, prefix } = config.server
   const trustedOrigins = new Set([publicUrl, ...config.cors.origins])
@@ -170,11 +172,11 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     clock,
     clientAddress: createClientAddress(config.server.trustedProxies),
     app:
-      config.app === undefined || appPool === undefined
+      config.app === undefined || appUpstream === undefined
         ? undefined
         : {
             url: config.app.url,
-            dispatcher: appPool,
+            upstream: appUpstream,
             publicUrl,
             maxBodyBytes: config.server.maxBodyBytes,
             watch(exchange, ended) {
@@ -288,7 +290,8 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     await browser?.sessions.close()
     for (const issuer of issuers) issuer.close()
     await audit.close()
-    await Promise.all([store.close(), lookerAgent.close(), appPool?.destroy()])
+    appUpstream?.destroy()
+    await Promise.all([store.close(), lookerAgent.close()])
   }
 }
 
@@ -299,4 +302,15 @@ const LONGEST_TIMER_MILLISECONDS = 2 ** 31 - 1
 function atTime(milliseconds: number, listener: () => void): () => void {
   const timer = setTimeout(listener, Math.min(Math.max(milliseconds, 0), LONGEST_TIMER_MILLISECONDS)).unref()
   return () => clearTimeout(timer)
+}
+
+function openApp(app: NonNullable<Config['app']>): Upstream {
+  const socketPath = unixSocketOf(app.url)
+  return createUpstream({
+    origin: new URL(socketPath === undefined ? app.url : 'http://localhost'),
+    socketPath,
+    ...caOf(app.caFile),
+    connectMilliseconds: Math.min(app.timeoutSeconds, 10) * 1000,
+    answerMilliseconds: app.timeoutSeconds * 1000,
+  })
 }

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { Agent, Pool } from 'undici'
+import { Agent } from 'undici'
 import { AUDIT_KEY } from './audit/chain.ts'
 import { type AuditLog, createAuditLog } from './audit/log.ts'
 import { openFileSink } from './audit/file-sink.ts'
@@ -191,23 +191,6 @@ export function openEmbed(
 export function audienceOf({ app, server }: Config): string {
   if (app === undefined) return server.publicUrl
   return unixSocketOf(app.url) === undefined ? new URL(app.url).origin : app.url
-}
-
-export function openApp(app: NonNullable<Config['app']>): Pool {
-  const socketPath = unixSocketOf(app.url)
-  return new Pool(socketPath === undefined ? new URL(app.url).origin : 'http://localhost', {
-    // As many connections as there are requests under way: one that waited for another to end would have no deadline.
-    connections: null,
-    pipelining: 1,
-    headersTimeout: app.timeoutSeconds * 1000,
-    // An answer may take its time between two pieces: event streams do.
-    bodyTimeout: 0,
-    connect: {
-      timeout: Math.min(app.timeoutSeconds, 10) * 1000,
-      ...caOf(app.caFile),
-      ...(socketPath === undefined ? {} : { socketPath }),
-    },
-  })
 }
 
 export function caOf(file: string | undefined): { ca?: string } {

@@ -59,7 +59,7 @@ export type Failure =
       readonly retryAfterSeconds: number
     }
   | { readonly kind: 'looker-refused'; readonly operation: string; readonly status: number; readonly message: string }
-  | { readonly kind: 'app-unavailable'; readonly reason: 'timeout' | 'unreachable' | 'reset' }
+  | { readonly kind: 'app-unavailable'; readonly reason: 'timeout' | 'unreachable' | 'reset' | 'bad-answer' }
   | { readonly kind: 'store-unavailable' }
   | { readonly kind: 'overloaded'; readonly retryAfterSeconds: number }
   | { readonly kind: 'too-large'; readonly limitBytes: number }

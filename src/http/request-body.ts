@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { Transform } from 'node:stream'
 import { Refusal } from '../core/failure.ts'
 import { bytesPassed } from './read-buffers.ts'
+import type { BodySource } from './upstream/connection.ts'
 
 /** How long a body that nobody wants any more is still read: a client that is cut off while it sends may miss the answer. */
 const LINGER_MILLISECONDS = 5000
@@ -19,31 +19,49 @@ export function statesBody({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * A request's body as a stream of its own: undici destroys that of a call that fails, and with the request itself the
- * connection would stall, half read. It fails with `too-large` or `too-slow`.
+ * A request's body on its way to the upstream. It fails with `too-large` or `too-slow`; the request itself is never destroyed,
+ * for it still has to be answered.
  * @param isAnswered whoever is answered already may take their time: the body and the answer may be a conversation.
  * @throws {Refusal} `too-large` where the length that is stated is.
  */
-export function limitedBody(request: IncomingMessage, limits: BodyLimits, isAnswered: () => boolean): Transform {
+export function limitedBody(request: IncomingMessage, limits: BodyLimits, isAnswered: () => boolean): BodySource {
   refuseStatedLength(request, limits.bytes)
-  let size = 0
-  const body = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
+  return sink => {
+    let size = 0
+    let paused = false
+    const onData = (chunk: Buffer): void => {
       size += chunk.length
       waiting.refresh()
       bytesPassed(chunk.length)
-      if (size > limits.bytes) done(tooLarge(limits.bytes))
-      else done(null, chunk)
-    },
-  })
-  const waiting = setTimeout(() => {
-    if (request.complete || request.destroyed) return
-    // It may be that we are the ones who do not read: then the client is not to blame.
-    if (body.writableNeedDrain || isAnswered()) waiting.refresh()
-    else body.destroy(new Refusal({ kind: 'too-slow' }))
-  }, limits.idleMilliseconds)
-  body.once('close', () => clearTimeout(waiting)).on('error', heard)
-  return request.pipe(body)
+      if (size > limits.bytes) {
+        sink.fail(tooLarge(limits.bytes))
+      } else if (!sink.write(chunk)) {
+        paused = true
+        request.pause()
+      }
+    }
+    const onEnd = (): void => {
+      stop()
+      sink.end()
+    }
+    const stop = (): void => {
+      clearTimeout(waiting)
+      request.off('data', onData).off('end', onEnd).pause()
+    }
+    const waiting = setTimeout(() => {
+      // It may be that we are the ones who do not read: then the client is not to blame.
+      if (paused || isAnswered()) waiting.refresh()
+      else sink.fail(new Refusal({ kind: 'too-slow' }))
+    }, limits.idleMilliseconds)
+    request.on('data', onData).on('end', onEnd)
+    return {
+      resume() {
+        paused = false
+        request.resume()
+      },
+      stop,
+    }
+  }
 }
 
 /**
@@ -90,13 +108,10 @@ function tooLarge(limitBytes: number): Refusal {
   return new Refusal({ kind: 'too-large', limitBytes })
 }
 
-/** Whoever reads the body hears of it too. Where nobody does any more, the error would end the process. */
-function heard(): void {}
-
 /** What nobody has read when the answer has ended: the next request on the connection is behind it. */
 export function dropRest(request: IncomingMessage): void {
   if (request.readableEnded || request.destroyed || !statesBody(request)) return
-  request.unpipe().resume()
+  request.resume()
   // Not until 'close': Node says that of a request as soon as it is answered.
   const late = setTimeout(() => request.socket.destroy(), LINGER_MILLISECONDS).unref()
   request.once('end', () => clearTimeout(late))

@@ -149,26 +149,24 @@ function withoutOwnCookie(header: string): string {
 const RESPONSE_DROP = new Set([...HOP_BY_HOP, 'connection', 'x-request-id'])
 
 /**
- * An upstream's headers as they may go on to the client: name, value, name, value.
- * @param headers as undici parsed them: names in lower case, values as Latin-1, so no byte is changed.
+ * An upstream's headers as they may go on to the client.
+ * @param headers name, value, name, value; names in lower case.
  * @param setByUs names (lower case) that an answer may have only from us.
  */
-export function responseHeaders(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-  setByUs: ReadonlySet<string> | undefined,
-): string[] {
+export function responseHeaders(headers: readonly string[], setByUs?: ReadonlySet<string>): string[] {
   const out: string[] = []
-  for (const name in headers) {
-    if (RESPONSE_DROP.has(name) || setByUs?.has(name) === true) continue
-    const value = headers[name]
-    if (typeof value === 'string') {
-      if (name !== 'set-cookie' || !isOwnCookie(value)) out.push(name, value)
-    } else if (value !== undefined) {
-      for (const one of value) if (name !== 'set-cookie' || !isOwnCookie(one)) out.push(name, one)
+  let connection: string | undefined
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string
+    const value = headers[index + 1] as string
+    if (RESPONSE_DROP.has(name)) {
+      if (name === 'connection') connection = connection === undefined ? value : `${connection},${value}`
+      continue
     }
+    if (setByUs?.has(name) === true || (name === 'set-cookie' && isOwnCookie(value))) continue
+    out.push(name, value)
   }
-  const { connection } = headers
-  if (connection !== undefined) dropNamed(out, String(connection))
+  if (connection !== undefined) dropNamed(out, connection)
   return out
 }
 

@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
-import { Refusal } from '../core/failure.ts'
+import type { Socket } from 'node:net'
+import type { Refusal } from '../core/failure.ts'
 import { bytesPassed } from './read-buffers.ts'
 import { limitedBody, statesBody } from './request-body.ts'
 import { responseHeaders } from './request-headers.ts'
+import { headerOf } from './upstream/answer-head.ts'
+import type { Upstream } from './upstream/client.ts'
+import type { AnswerControl, BodySource } from './upstream/connection.ts'
 
 export interface StreamOptions {
-  readonly dispatcher: Dispatcher
+  readonly upstream: Upstream
   readonly method: string
   readonly path: string
   readonly headers: string[]
@@ -31,9 +33,12 @@ export interface StreamOptions {
   /** Hears why an answer that had begun was cut short by the upstream. */
   readonly onCut: (refusal: Refusal) => void
   /** Asks for a WebSocket, and takes it over where the upstream agrees; undefined for a plain request. */
-  readonly onWebSocket: ((upstream: Duplex, headers: Answered, done: (refusal?: Refusal) => void) => void) | undefined
+  readonly onWebSocket:
+    | ((app: Socket, headers: readonly string[], done: (refusal?: Refusal) => void) => void)
+    | undefined
 }
 
+/** Node throws at most of what is not ASCII in a reason phrase. */
 const PRINTABLE = /^[\t\x20-\x7e]*$/
 /** Whoever may read an answer across origins is said by `cors.origins`, and by nothing that the app says. */
 const CORS_HEADERS: ReadonlySet<string> = new Set([
@@ -46,8 +51,6 @@ const CORS_HEADERS: ReadonlySet<string> = new Set([
   'access-control-max-age',
 ])
 
-export type Answered = Readonly<Record<string, string | string[] | undefined>>
-
 /**
  * Sends a request on and its answer back, both as they stream. `done` is called once: when the answer has ended, or with
  * a `Refusal` where nothing was answered; an upstream that dies later leaves the client with an aborted body.
@@ -56,137 +59,117 @@ export type Answered = Readonly<Record<string, string | string[] | undefined>>
  */
 export function streamExchange(options: StreamOptions, done: (refusal?: Refusal) => void): void {
   const { request, response, own, onWebSocket } = options
-  let controller: Dispatcher.DispatchController | undefined
+  let answer: AnswerControl | undefined
   let flowing = false
   let stalled = false
   let patience: NodeJS.Timeout | undefined
   let stay: (() => void) | undefined
   let taken = false
-  let over = false
   let lengthOfSmall = -1
 
-  const hasBody = statesBody(request)
+  /** Nobody is left to read it, or nothing is left to be read. */
+  const leave = (): void => {
+    if (answer === undefined) return
+    answer.cancel()
+    answer = undefined
+    if (!taken) options.takeOver()
+    done()
+  }
   options.onClosed(() => {
     clearTimeout(patience)
     stay?.()
-    if (!response.writableFinished) controller?.abort(new Error('the client went away'))
+    leave()
   })
-  const handler: Dispatcher.DispatchHandler = {
-    onRequestStart(started) {
-      controller = started
-      if (response.destroyed) started.abort(new Error('the client went away'))
-    },
-    onResponseStart(_started, status, answered, statusText) {
-      // Interim answers (1xx) concern the connection to the upstream.
-      if (status < 200) return
+  if (response.destroyed) {
+    options.takeOver()
+    done()
+    return
+  }
+  const body = statesBody(request) ? bodyOf(options) : undefined
+  answer = options.upstream.send({
+    method: options.method,
+    path: options.path,
+    headers: options.headers,
+    body,
+    bodyLength: body === undefined ? undefined : lengthOf(request),
+    webSocket: onWebSocket !== undefined,
+    onAnswer(head) {
       options.takeOver()
       taken = true
       // What an answer varies by is the app's to say too.
-      const headers = responseHeaders(answered, own === undefined ? undefined : CORS_HEADERS)
+      const headers = responseHeaders(head.headers, own === undefined ? undefined : CORS_HEADERS)
       headers.push('x-request-id', options.requestId)
       if (own !== undefined) for (const [name, value] of Object.entries(own)) headers.push(name, value)
       if (options.stopping()) response.shouldKeepAlive = false
-      response.writeHead(status, reasonOf(statusText), headers)
-      // Its reader takes the end of any event for a good place to come again; any other answer would be cut short unseen.
-      if (isEventStream(answered)) {
-        stay = options.onEnding(() => {
-          over = true
-          response.end()
-          controller?.abort(new Error('the process ends'))
-        })
-      }
-      // An event stream, which has no length, opens before its first event; but a head whose body is at hand goes out
-      // with it, in one write.
-      const length = answered['content-length']
-      if (length === undefined) {
-        process.nextTick(() => {
-          if (!flowing) response.flushHeaders()
-        })
-      } else if (Number(length) < response.writableHighWaterMark) lengthOfSmall = Number(length)
-    },
-    onResponseData(started, chunk) {
-      flowing = true
-      bytesPassed(chunk.length)
-      // All of it is here: one call is cheaper than one to write and one to end.
-      if (chunk.length === lengthOfSmall) {
-        response.end(chunk)
+      response.writeHead(head.status, PRINTABLE.test(head.reason) ? head.reason : '', headers)
+      // A head whose body is at hand goes out with it, in one write.
+      if (head.length !== undefined) {
+        if (head.length < response.writableHighWaterMark) lengthOfSmall = head.length
         return
       }
-      if (response.write(chunk)) return
-      started.pause()
+      // An event stream opens before its first event. Its reader takes the end of any event for a good place to come again;
+      // any other answer would be cut short unseen.
+      process.nextTick(() => {
+        if (!flowing) response.flushHeaders()
+      })
+      if (headerOf(head.headers, 'content-type')?.startsWith('text/event-stream') === true) {
+        stay = options.onEnding(() => {
+          response.end()
+          leave()
+        })
+      }
+    },
+    onData(piece) {
+      flowing = true
+      bytesPassed(piece.length)
+      // All of it is here: one call is cheaper than one to write and one to end.
+      if (piece.length === lengthOfSmall) {
+        response.end(piece)
+        return
+      }
+      if (response.write(piece)) return
+      answer?.pause()
       stalled = true
       // Whoever asks for much and reads nothing would keep a connection of the app's for as long as they like.
       if (patience !== undefined) patience.refresh()
       else patience = setTimeout(() => stalled && response.destroy(), options.idleMilliseconds)
       response.once('drain', () => {
         stalled = false
-        started.resume()
+        answer?.resume()
       })
     },
-    onResponseEnd() {
+    onEnd() {
       flowing = true
+      answer = undefined
       response.end()
       done()
     },
-    onResponseError(_controller, error) {
-      if (over) {
-        done()
-        return
-      }
-      const refusal = error instanceof Refusal ? error : failureOf(error)
-      if (taken || response.destroyed) {
-        if (!taken) options.takeOver()
-        else if (!response.destroyed) options.onCut(refusal)
-        response.destroy()
-        done()
-        return
-      }
-      done(refusal)
-    },
-  }
-  if (onWebSocket !== undefined) {
-    handler.onRequestUpgrade = (_controller, _status, answered, upstream) => {
+    onWebSocket(socket, headers) {
       // What has become a socket is no call that could be cancelled.
-      controller = undefined
-      onWebSocket(upstream, answered, done)
-    }
-  }
-  options.dispatcher.dispatch(
-    {
-      method: options.method,
-      path: options.path,
-      headers: options.headers,
-      body: hasBody
-        ? limitedBody(
-            request,
-            {
-              bytes: options.maxBodyBytes ?? Number.POSITIVE_INFINITY,
-              idleMilliseconds: options.idleMilliseconds,
-            },
-            () => response.headersSent,
-          )
-        : null,
-      upgrade: onWebSocket === undefined ? null : 'websocket',
+      answer = undefined
+      onWebSocket?.(socket, headers, done)
     },
-    handler,
-  )
+    onError(refusal) {
+      answer = undefined
+      if (!taken && !response.destroyed) {
+        done(refusal)
+        return
+      }
+      if (!taken) options.takeOver()
+      else if (!response.destroyed) options.onCut(refusal)
+      response.destroy()
+      done()
+    },
+  })
 }
 
-/** RFC 9112 §4: it says nothing. undici reads it as UTF-8, so that other bytes are lost, and Node throws at most of what is not ASCII. */
-function reasonOf(statusText: string | undefined): string {
-  return statusText !== undefined && PRINTABLE.test(statusText) ? statusText : ''
+function bodyOf({ request, response, maxBodyBytes, idleMilliseconds }: StreamOptions): BodySource {
+  const limits = { bytes: maxBodyBytes ?? Number.POSITIVE_INFINITY, idleMilliseconds }
+  return limitedBody(request, limits, () => response.headersSent)
 }
 
-function isEventStream({ 'content-type': type, 'content-length': length }: Answered): boolean {
-  return length === undefined && String(type).startsWith('text/event-stream')
-}
-
-function failureOf(error: Error): Refusal {
-  const code = String((error as NodeJS.ErrnoException).code)
-  const reason = /TIMEOUT|ETIMEDOUT/.test(code)
-    ? 'timeout'
-    : /ECONNRESET|UND_ERR_SOCKET|EPIPE/.test(code)
-      ? 'reset'
-      : 'unreachable'
-  return new Refusal({ kind: 'app-unavailable', reason }, { cause: error })
+/** Where it goes in chunks, it has none. */
+function lengthOf({ headers }: IncomingMessage): number | undefined {
+  const { 'content-length': length } = headers
+  return length === undefined ? undefined : Number(length)
 }

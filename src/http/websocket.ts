@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Refusal } from '../core/failure.ts'
 import { bytesPassed } from './read-buffers.ts'
+import { headerOf } from './upstream/answer-head.ts'
 import { asksForWebSocket, endSoon, LINGER_MILLISECONDS, release } from './upgrades.ts'
 import { closeFrame, createFrameFollower, type FrameFollower } from './websocket-frames.ts'
 
@@ -35,7 +36,7 @@ export interface JoinOptions {
   readonly response: ServerResponse
   /** The app's side, after its 101, and the headers of that. */
   readonly app: Duplex
-  readonly answered: Readonly<Record<string, string | string[] | undefined>>
+  readonly answered: readonly string[]
   /** Name, value, name, value: what of them the client gets. */
   readonly headers: string[]
   /** Called once before anything is written, and not where it is refused. */
@@ -53,10 +54,13 @@ export function joinWebSocket(options: JoinOptions): Refusal | undefined {
   const { key, response, app, answered } = options
   app.on('error', () => app.destroy())
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
-  if (answered['sec-websocket-accept'] !== accept || String(answered['upgrade']).toLowerCase() !== 'websocket') {
+  if (
+    headerOf(answered, 'sec-websocket-accept') !== accept ||
+    headerOf(answered, 'upgrade')?.toLowerCase() !== 'websocket'
+  ) {
     app.destroy()
     const cause = new Error('the app answered 101 to another handshake')
-    return new Refusal({ kind: 'app-unavailable', reason: 'reset' }, { cause })
+    return new Refusal({ kind: 'app-unavailable', reason: 'bad-answer' }, { cause })
   }
   const client = response.socket
   options.takeOver()

@@ -1,10 +1,10 @@
 import { onTestFinished } from 'vitest'
-import { Pool } from 'undici'
 import { systemClock } from '../../src/core/clock.ts'
 import { Refusal } from '../../src/core/failure.ts'
 import type { Identity } from '../../src/core/identity.ts'
 import { createClientAddress } from '../../src/http/client-address.ts'
 import type { Exchange } from '../../src/http/exchange.ts'
+import { createUpstream } from '../../src/http/upstream/client.ts'
 import { createProxyServer, type ProxyServerOptions } from '../../src/http/server.ts'
 
 /** The listener alone before an app: what happens on its connections, without issuers, stores and Looker behind it. */
@@ -55,10 +55,11 @@ export async function startProxy(appUrl: string, options: ProxyOptions = {}): Pr
   const onStop = new Set<() => void>()
   let stopping = false
   const isUnix = appUrl.startsWith('unix:')
-  const dispatcher = new Pool(isUnix ? 'http://localhost' : new URL(appUrl).origin, {
-    headersTimeout: options.timeoutMilliseconds ?? 5000,
-    bodyTimeout: 0,
-    ...(isUnix ? { connect: { socketPath: appUrl.slice('unix://'.length) } } : {}),
+  const upstream = createUpstream({
+    origin: new URL(isUnix ? 'http://localhost' : appUrl),
+    socketPath: isUnix ? appUrl.slice('unix://'.length) : undefined,
+    connectMilliseconds: 5000,
+    answerMilliseconds: options.timeoutMilliseconds ?? 5000,
   })
   const keep = (set: Set<() => void>, listener: () => void): (() => void) => {
     set.add(listener)
@@ -73,7 +74,7 @@ export async function startProxy(appUrl: string, options: ProxyOptions = {}): Pr
     ...(options.patience === undefined ? {} : { patience: options.patience }),
     app: {
       url: appUrl,
-      dispatcher,
+      upstream,
       publicUrl: 'https://app.example.com',
       maxBodyBytes: options.maxBodyBytes,
       watch: (_exchange, listener) => keep(watching, listener),
@@ -114,7 +115,8 @@ export async function startProxy(appUrl: string, options: ProxyOptions = {}): Pr
   let closed: Promise<unknown> | undefined
   const close = async (): Promise<void> => {
     server.server.closeAllConnections()
-    await (closed ??= Promise.all([server.close(), dispatcher.destroy()]))
+    upstream.destroy()
+    await (closed ??= server.close())
   }
   onTestFinished(async () => {
     stopping = true

@@ -1,6 +1,5 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Dispatcher } from 'undici'
 import type { Identity } from '../../core/identity.ts'
 import type { ClientAddress } from '../client-address.ts'
 import { type Exchange, exchangeOf, permitOf } from '../exchange.ts'
@@ -8,12 +7,13 @@ import { ASSERTION, identityHeaders } from '../identity-headers.ts'
 import { responseHeaders } from '../request-headers.ts'
 import { type StreamOptions, streamExchange } from '../stream.ts'
 import { isUpgrade } from '../upgrades.ts'
+import type { Upstream } from '../upstream/client.ts'
 import { GOING_AWAY, joinWebSocket, NO_LONGER_ALLOWED, readWebSocketKey } from '../websocket.ts'
 
 export interface AppRouteOptions {
   /** Origin, and a path that is put before every request's; or `unix:///path` of a socket. */
   readonly url: string
-  readonly dispatcher: Dispatcher
+  readonly upstream: Upstream
   readonly publicUrl: string
   readonly maxBodyBytes: number | undefined
   readonly clientAddress: ClientAddress
@@ -71,7 +71,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
     const started = performance.now()
     streamExchange(
       {
-        dispatcher: options.dispatcher,
+        upstream: options.upstream,
         method: exchange.method,
         path: `${basePath}${target.path}${target.query}`,
         headers: forward,
@@ -112,7 +112,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
         response: reply.raw,
         app,
         answered,
-        headers: [...responseHeaders(answered, undefined), 'x-request-id', exchange.requestId],
+        headers: [...responseHeaders(answered), 'x-request-id', exchange.requestId],
         takeOver() {
           reply.hijack()
           done()

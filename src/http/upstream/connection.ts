@@ -1,0 +1,341 @@
+import type { Socket } from 'node:net'
+import { Refusal } from '../../core/failure.ts'
+import { type AnswerHead, readAnswerHead } from './answer-head.ts'
+import { type ChunkReader, createChunkReader } from './chunks.ts'
+
+/** One request, and who hears of its answer. Of `onEnd`, `onWebSocket` and `onError` one is called, once. */
+export interface UpstreamCall {
+  readonly method: string
+  /** Path and query, as they are to be sent. */
+  readonly path: string
+  /** Name, value, name, value. Without a `Host` it gets the upstream's. Framing is the connection's to say. */
+  readonly headers: readonly string[]
+  readonly body: BodySource | undefined
+  /** How long that is; undefined: it goes in chunks. */
+  readonly bodyLength: number | undefined
+  /** Whether to ask for a WebSocket. */
+  readonly webSocket: boolean
+  /** The final one: interim answers (1xx) concern the connection to the upstream. */
+  onAnswer(head: AnswerHead): void
+  onData(piece: Buffer): void
+  onEnd(): void
+  /** The upstream agreed, and the socket is the caller's from here on. */
+  onWebSocket(socket: Socket, headers: readonly string[]): void
+  onError(refusal: Refusal): void
+}
+
+/** Begins to pour a body into the sink, not before the next tick. */
+export type BodySource = (sink: BodySink) => BodyFlow
+
+export interface BodySink {
+  /** Returns false where nothing more is to come until `resume`. */
+  write(piece: Buffer): boolean
+  end(): void
+  fail(refusal: Refusal): void
+}
+
+export interface BodyFlow {
+  resume(): void
+  /** No more of it is wanted. */
+  stop(): void
+}
+
+/** What may be done to an answer under way; without effect once it is over. */
+export interface AnswerControl {
+  pause(): void
+  resume(): void
+  /** Nobody wants it any more: the connection ends, and the call hears of nothing. */
+  cancel(): void
+}
+
+export interface ConnectionOptions {
+  /** A socket that connects, and the event that says it has. */
+  readonly socket: Socket
+  readonly connected: 'connect' | 'secureConnect'
+  /** The `Host` of requests that have none. */
+  readonly host: string
+  readonly connectMilliseconds: number
+  /** How long the upstream may take to the first byte of its answer, from when it has all of the request. */
+  readonly answerMilliseconds: number
+  /** Sets, or with 0 takes back, when `expire` is to be called. */
+  readonly due: (milliseconds: number) => void
+  /** It can carry the next request. */
+  readonly onIdle: () => void
+  /** It never will again. */
+  readonly onGone: () => void
+}
+
+/** A connection to the upstream. It carries one request at a time, and never one twice. */
+export interface Connection {
+  /** @throws {Error} for a head that cannot be sent as it is; the connection is as before. */
+  send(call: UpstreamCall): AnswerControl
+  /** What was to happen has not, in the time it had. */
+  expire(): void
+  destroy(): void
+}
+
+const MAX_HEAD_BYTES = 32_768
+const HEAD_END = '\r\n\r\n'
+
+/** undici is twice as dear, and the way of every request leads through here (bench/README.md). HTTP/1.1, RFC 9112. */
+export function createConnection(options: ConnectionOptions): Connection {
+  const { socket, due } = options
+  let call: UpstreamCall | undefined
+  let flow: BodyFlow | undefined
+  let connected = false
+  /** The head of an answer, as far as it is here. */
+  let partial: Buffer | undefined
+  let head: AnswerHead | undefined
+  let left = 0
+  let chunks: ChunkReader | undefined
+
+  const leave = (): UpstreamCall | undefined => {
+    const ended = call
+    call = undefined
+    flow?.stop()
+    flow = undefined
+    due(0)
+    return ended
+  }
+  const fail = (refusal: Refusal): void => {
+    const failed = leave()
+    socket.destroy()
+    failed?.onError(refusal)
+  }
+  const failBecause = (reason: 'timeout' | 'unreachable' | 'reset' | 'bad-answer', cause: unknown): void =>
+    fail(new Refusal({ kind: 'app-unavailable', reason }, { cause }))
+
+  const finish = (rest: number): void => {
+    // An upstream that answers before it has the whole request would take what comes for the next one.
+    const wasSending = flow !== undefined
+    const idleMilliseconds = head?.idleMilliseconds ?? 0
+    const ended = leave()
+    head = undefined
+    chunks = undefined
+    if (rest > 0 || wasSending || idleMilliseconds === 0 || ended?.webSocket === true) {
+      socket.destroy()
+    } else {
+      socket.resume()
+      due(idleMilliseconds)
+      options.onIdle()
+    }
+    ended?.onEnd()
+  }
+
+  const onPiece = (piece: Buffer): void => call?.onData(piece)
+
+  const readBody = (bytes: Buffer, start: number): void => {
+    if (chunks !== undefined) {
+      const end = chunks.read(bytes, start, onPiece)
+      if (end !== -1 && call !== undefined) finish(bytes.length - end)
+      return
+    }
+    const end = Math.min(bytes.length, start + left)
+    left -= end - start
+    if (end > start) onPiece(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
+    if (left === 0 && call !== undefined) finish(bytes.length - end)
+  }
+
+  const upgrade = (bytes: Buffer, start: number, { headers }: AnswerHead): void => {
+    const upgraded = leave()
+    socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+    options.onGone()
+    if (start < bytes.length) socket.unshift(bytes.subarray(start))
+    upgraded?.onWebSocket(socket, headers)
+  }
+
+  const readHead = (bytes: Buffer, method: string): void => {
+    let start = 0
+    for (;;) {
+      const end = bytes.indexOf(HEAD_END, start, 'latin1')
+      if (end === -1 || end - start > MAX_HEAD_BYTES) {
+        if (bytes.length - start > MAX_HEAD_BYTES) throw new Error('the head of the answer is too long')
+        partial = start === 0 ? bytes : bytes.subarray(start)
+        return
+      }
+      const read = readAnswerHead(bytes.toString('latin1', start, end + 2), method)
+      start = end + HEAD_END.length
+      if (read.status === 101) {
+        if (call?.webSocket !== true) throw new Error('an agreement that nobody asked for')
+        upgrade(bytes, start, read)
+        return
+      }
+      if (read.status >= 200) {
+        begin(read, bytes, start)
+        return
+      }
+    }
+  }
+
+  const begin = (read: AnswerHead, bytes: Buffer, start: number): void => {
+    due(0)
+    head = read
+    chunks = read.chunked ? createChunkReader() : undefined
+    left = read.length ?? Number.POSITIVE_INFINITY
+    call?.onAnswer(read)
+    if (left === 0 || start < bytes.length) readBody(bytes, start)
+  }
+
+  const onData = (bytes: Buffer): void => {
+    if (call === undefined) {
+      // Nobody has asked for anything: it would be the answer to whoever asks next.
+      socket.destroy()
+      return
+    }
+    try {
+      if (head !== undefined) {
+        readBody(bytes, 0)
+        return
+      }
+      const all = partial === undefined ? bytes : Buffer.concat([partial, bytes])
+      partial = undefined
+      readHead(all, call.method)
+    } catch (error) {
+      failBecause('bad-answer', error)
+    }
+  }
+  const onEnd = (): void => {
+    if (head !== undefined && head.length === undefined && !head.chunked) finish(0)
+    else failBecause('reset', new Error('the upstream ended the connection'))
+  }
+  const onError = (error: NodeJS.ErrnoException): void =>
+    failBecause(error.code === 'ETIMEDOUT' ? 'timeout' : connected ? 'reset' : 'unreachable', error)
+  const onClose = (): void => {
+    options.onGone()
+    if (call !== undefined) failBecause('reset', new Error('the connection is closed'))
+  }
+
+  /** The head goes out with the first piece: of a body that never begins the upstream hears nothing. */
+  const sendBody = (text: string, source: BodySource, length: number | undefined): void => {
+    let unsent = length ?? 0
+    let begun = false
+    const begin = (): void => {
+      if (begun) return
+      begun = true
+      socket.write(text, 'latin1')
+    }
+    const write = (piece: Buffer): boolean => {
+      begin()
+      if (length !== undefined) return socket.write(piece)
+      socket.write(`${piece.length.toString(16)}\r\n`, 'latin1')
+      socket.write(piece)
+      return socket.write('\r\n', 'latin1')
+    }
+    flow = source({
+      write(piece) {
+        // An empty chunk would be the last one.
+        if (piece.length === 0) return true
+        unsent -= piece.length
+        if (length !== undefined && unsent < 0) return failLength()
+        socket.cork()
+        const more = write(piece)
+        socket.uncork()
+        // Whose turn it is: the client's, who has limits of its own, or the upstream's.
+        due(more ? 0 : answerDue())
+        return more
+      },
+      end() {
+        if (length !== undefined && unsent !== 0) return void failLength()
+        flow = undefined
+        begin()
+        if (length === undefined) socket.write('0\r\n\r\n', 'latin1')
+        due(answerDue())
+      },
+      fail,
+    })
+  }
+  const failLength = (): false => {
+    failBecause('reset', new Error('the body is not as long as was said'))
+    return false
+  }
+  const answerDue = (): number => (head === undefined ? options.answerMilliseconds : 0)
+
+  const start = (text: string, { body, bodyLength }: UpstreamCall): void => {
+    if (body === undefined) {
+      due(options.answerMilliseconds)
+      socket.write(text, 'latin1')
+    } else {
+      due(0)
+      sendBody(text, body, bodyLength)
+    }
+  }
+
+  socket
+    .on('data', onData)
+    .on('end', onEnd)
+    .on('error', onError)
+    .on('close', onClose)
+    .on('drain', () => {
+      if (flow === undefined) return
+      due(0)
+      flow.resume()
+    })
+    .once(options.connected, () => (connected = true))
+
+  return {
+    send(next) {
+      const text = writeHead(next, options.host)
+      call = next
+      if (connected) {
+        start(text, next)
+      } else {
+        due(options.connectMilliseconds)
+        // Over TLS nothing is sent before it is known to whom.
+        socket.once(options.connected, () => {
+          if (call === next) start(text, next)
+        })
+      }
+      return {
+        pause() {
+          if (call === next) socket.pause()
+        },
+        resume() {
+          if (call === next) socket.resume()
+        },
+        cancel() {
+          if (call !== next) return
+          leave()
+          socket.destroy()
+        },
+      }
+    },
+    expire() {
+      if (call === undefined) socket.destroy()
+      else failBecause('timeout', new Error(connected ? 'no answer in time' : 'no connection in time'))
+    },
+    destroy: () => void socket.destroy(),
+  }
+}
+
+/** RFC 9110 §5.6.2 and §5.5, and what a target may consist of: nothing that could end it. */
+const NOT_TOKEN = /[^!#$%&'*+.^_`|~0-9A-Za-z-]/
+const NOT_FIELD_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+const NOT_TARGET = /[^\x21-\xff]/
+
+/** A server may insist on a length where these have no body (RFC 9110 §8.6). */
+const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
+
+/** @throws {Error} where a part of it would not stay within its bounds. */
+function writeHead({ method, path, headers, body, bodyLength, webSocket }: UpstreamCall, ownHost: string): string {
+  if (NOT_TOKEN.test(method) || NOT_TARGET.test(path)) throw new Error('the request line cannot be sent')
+  let host = ownHost
+  let hasLength = false
+  let fields = ''
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string
+    const value = headers[index + 1] as string
+    if (NOT_TOKEN.test(name) || NOT_FIELD_VALUE.test(value)) throw new Error('a header cannot be sent')
+    if (name.length === 4 && name.toLowerCase() === 'host') {
+      host = value
+      continue
+    }
+    if (name.length === 14 && name.toLowerCase() === 'content-length') hasLength = true
+    fields += `${name}: ${value}\r\n`
+  }
+  if (webSocket) fields = `Connection: upgrade\r\nUpgrade: websocket\r\n${fields}`
+  if (body !== undefined && hasLength !== (bodyLength !== undefined))
+    throw new Error('the body has another length than the head')
+  if (body !== undefined && bodyLength === undefined) fields += 'Transfer-Encoding: chunked\r\n'
+  else if (body === undefined && !hasLength && METHODS_WITH_BODY.has(method)) fields += 'Content-Length: 0\r\n'
+  return `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${fields}\r\n`
+}
