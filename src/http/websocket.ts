@@ -117,7 +117,7 @@ function join(client: Socket, app: Duplex): (code: number) => void {
     if (code !== undefined) endSoon(client)
   }
   const leaveApp = (): void => endSoon(app.off('data', fromApp))
-  app.on('data', fromApp).once('end', endClient).once('close', endClient)
+  app.on('data', fromApp).once('end', endClient).once('close', endClient).resume()
   client.on('data', fromClient).once('end', clientEnded).once('close', leaveApp)
   client.on('drain', () => app.resume())
   app.on('drain', () => client.resume())

@@ -1,3 +1,5 @@
+import { isField } from './field.ts'
+
 /** Takes the bytes of a body in chunks (RFC 9112 §7.1), in pieces of any size. */
 export interface ChunkReader {
   /**
@@ -8,115 +10,72 @@ export interface ChunkReader {
   read(bytes: Buffer, start: number, onPiece: (piece: Buffer) => void): number
 }
 
-const CR = 13
 const LF = 10
-const SEMICOLON = 59
-/** 2⁴⁸ bytes, more than any chunk has, and still exact. */
-const MAX_DIGITS = 12
-/** Of what is neither size nor body, the extensions of one chunk or the trailers: nobody reads them. */
-const MAX_OTHER_BYTES = 16_384
+/** Up to 2⁴⁸ bytes, more than any chunk has and still exact; and extensions, which nobody reads. */
+const SIZE_LINE =
+  /^([0-9A-Fa-f]{1,12})(?:;[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+|"[!#-[\]-~\t ]*"))?)*$/
+/** Of a line, and of all trailers together, which nobody reads either. */
+const MAX_LINE_BYTES = 16_384
 
-type Place =
-  | 'size'
-  | 'extension'
-  | 'size-end'
-  | 'data'
-  | 'data-end'
-  | 'data-end-2'
-  | 'trailer-start'
-  | 'trailer'
-  | 'trailer-line-end'
-  | 'end'
+const FRAMING = /^(?:content-length|transfer-encoding)$/i
+
+type Next = 'size' | 'data' | 'end of data' | 'trailer'
 
 export function createChunkReader(): ChunkReader {
-  let place: Place = 'size'
-  let size = 0
-  let digits = 0
-  let other = 0
+  let next: Next = 'size'
+  let left = 0
+  let line = ''
+  let trailerBytes = 0
 
-  const countOther = (): void => {
-    if (++other > MAX_OTHER_BYTES) throw new Error('the extensions or trailers of the chunks are too long')
-  }
-  const expect = (byte: number, wanted: number, next: Place): void => {
-    if (byte !== wanted) throw new Error('a chunk does not end where it should')
-    place = next
-  }
-  const readSize = (byte: number): void => {
-    const digit = hexOf(byte)
-    if (digit !== -1) {
-      if (++digits > MAX_DIGITS) throw new Error('a chunk is too long')
-      size = size * 16 + digit
-    } else if (digits === 0 || (byte !== CR && byte !== SEMICOLON)) {
-      throw new Error('the size of a chunk is none')
-    } else {
-      place = byte === CR ? 'size-end' : 'extension'
+  /** Whether the body ends with this line. */
+  const take = (text: string): boolean => {
+    if (next === 'size') {
+      const size = SIZE_LINE.exec(text)?.[1]
+      if (size === undefined) throw new Error('the size of a chunk cannot be read')
+      left = Number.parseInt(size, 16)
+      next = left === 0 ? 'trailer' : 'data'
+      return false
     }
-  }
-  /** Within a line whose content is nobody's: where it ends, and that it ends as all readers see it. */
-  const skip = (byte: number, next: Place): void => {
-    countOther()
-    if (byte === CR) place = next
-    else if (byte === LF) throw new Error('a line of the chunks ends in a way of its own')
+    if (next === 'end of data') {
+      if (text !== '') throw new Error('a chunk is longer than its size')
+      next = 'size'
+      return false
+    }
+    if (text === '') return true
+    trailerBytes += text.length + 2
+    if (trailerBytes > MAX_LINE_BYTES) throw new Error('the trailers are too long')
+    const colon = text.indexOf(':')
+    const name = text.slice(0, colon)
+    // RFC 9110 §6.5.1: what says where a body ends comes before it.
+    if (colon === -1 || !isField(name, text.slice(colon + 1)) || FRAMING.test(name)) {
+      throw new Error('a trailer cannot be read')
+    }
+    return false
   }
 
   return {
     read(bytes, start, onPiece) {
-      for (let at = start; at < bytes.length; at++) {
-        const byte = bytes[at] as number
-        switch (place) {
-          case 'size':
-            readSize(byte)
-            break
-          case 'extension':
-            skip(byte, 'size-end')
-            break
-          case 'size-end':
-            expect(byte, LF, size === 0 ? 'trailer-start' : 'data')
-            break
-          case 'data': {
-            const end = Math.min(at + size, bytes.length)
-            size -= end - at
-            if (size === 0) {
-              place = 'data-end'
-              digits = 0
-              other = 0
-            }
-            onPiece(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end))
-            at = end - 1
-            break
-          }
-          case 'data-end':
-            expect(byte, CR, 'data-end-2')
-            break
-          case 'data-end-2':
-            expect(byte, LF, 'size')
-            break
-          case 'trailer-start':
-            if (byte === CR) {
-              place = 'end'
-              break
-            }
-            place = 'trailer'
-            skip(byte, 'trailer-line-end')
-            break
-          case 'trailer':
-            skip(byte, 'trailer-line-end')
-            break
-          case 'trailer-line-end':
-            expect(byte, LF, 'trailer-start')
-            break
-          case 'end':
-            expect(byte, LF, 'size')
-            return at + 1
+      let at = start
+      while (at < bytes.length) {
+        if (next === 'data') {
+          const end = Math.min(at + left, bytes.length)
+          left -= end - at
+          if (left === 0) next = 'end of data'
+          onPiece(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end))
+          at = end
+          continue
         }
+        const lineEnd = bytes.indexOf(LF, at)
+        line += bytes.toString('latin1', at, lineEnd === -1 ? bytes.length : lineEnd)
+        if (line.length > MAX_LINE_BYTES) throw new Error('a line between the chunks is too long')
+        if (lineEnd === -1) return -1
+        at = lineEnd + 1
+        if (!line.endsWith('\r')) throw new Error('a line between the chunks ends in a way of its own')
+        const text = line.slice(0, -1)
+        line = ''
+        if (take(text)) return at
       }
       return -1
     },
   }
-}
-
-function hexOf(byte: number): number {
-  if (byte >= 48 && byte <= 57) return byte - 48
-  const lower = byte | 32
-  return lower >= 97 && lower <= 102 ? lower - 87 : -1
 }

@@ -7,6 +7,7 @@ import {
   createConnection,
   type UpstreamCall,
 } from './connection.ts'
+import { requestHead } from './request-head.ts'
 
 export interface UpstreamOptions {
   /** Where it is: `http:` or `https:`; a path is not looked at. */
@@ -58,7 +59,6 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     const connection = createConnection({
       socket,
       connected,
-      host: options.origin.host,
       connectMilliseconds,
       answerMilliseconds,
       due(milliseconds) {
@@ -83,8 +83,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
   return {
     send(call) {
+      const head = requestHead(call, options.origin.host)
       const connection = (call.webSocket ? undefined : idle.pop()) ?? add()
-      return connection.send(call)
+      return connection.send(head, call)
     },
     destroy() {
       for (const { connection } of all) connection.destroy()
