@@ -1,7 +1,6 @@
 /** What is measured: the least there could be, what else there is, and Sallyport; each a process that does nothing else. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Options, Request } from 'autocannon'
 import { stringify } from 'yaml'
 import { freePort } from '../demo/free-port.ts'
 import { createBrowser } from '../demo/issuer/browser.ts'
@@ -11,6 +10,7 @@ import { choosePerson } from '../demo/issuer/sign-in.ts'
 import { startEmulatedLooker } from '../demo/looker/emulated-looker.ts'
 import { signForMany } from '../test/scale/crowd.ts'
 import { startRedisServer } from '../test/support/redis-server.ts'
+import type { Load } from './load.ts'
 import { type Measured, startProcess } from './processes.ts'
 
 /** Those of the image and of the npm script; for all alike. */
@@ -26,7 +26,7 @@ const DOWNLOAD = '/mebibyte'
 
 export interface Contestant {
   readonly process: Measured
-  readonly request: Options
+  readonly load: Load
   /** Of the admin listener; Sallyport's alone. */
   readonly admin?: string
 }
@@ -66,7 +66,7 @@ export async function openField(directory: string): Promise<Field> {
       const port = await freePort()
       const all = { PORT: String(port), UPSTREAM: upstreamUrl, ...env }
       const process = await begin(here(script), [], all, url(port), FLAGS)
-      return { process, request: { url: `${url(port)}${path}`, headers: { authorization } } }
+      return { process, load: { url: `${url(port)}${path}`, headers: { authorization } } }
     }
 
   const start = async (): Promise<{ process: Measured; publicUrl: string; admin: string }> => {
@@ -111,10 +111,10 @@ export async function openField(directory: string): Promise<Field> {
   }
 
   const sallyport =
-    (requestOf: (publicUrl: string) => Options | Promise<Options>): Start =>
+    (loadOf: (publicUrl: string) => Load | Promise<Load>): Start =>
     async () => {
       const { publicUrl, ...started } = await start()
-      return { ...started, request: await requestOf(publicUrl) }
+      return { ...started, load: await loadOf(publicUrl) }
     }
 
   const signIn = async (publicUrl: string): Promise<{ cookie: string }> => {
@@ -125,7 +125,7 @@ export async function openField(directory: string): Promise<Field> {
     return { cookie: browser.cookieHeader(publicUrl) }
   }
 
-  const generate = async (publicUrl: string): Promise<Options> => {
+  const generate = async (publicUrl: string): Promise<Load> => {
     const headers = { ...(await signIn(publicUrl)), origin: publicUrl, 'user-agent': 'bench' }
     const acquired = await fetch(`${publicUrl}/sallyport/looker/embed/session`, { headers })
     if (!acquired.ok) throw new Error(`acquiring an embed session ended with ${acquired.status}`)
@@ -155,16 +155,7 @@ export async function openField(directory: string): Promise<Field> {
     ],
     [
       `Sallyport, ${BEARERS} bearers in turn`,
-      sallyport(async publicUrl => {
-        const tokens = await signForMany(issuer, BEARERS)
-        let turn = 0
-        // Made as they are sent: a list of them is copied for each connection, which takes longer than the measurement.
-        const setupRequest = (request: Request): Request => {
-          request.headers = { authorization: `Bearer ${tokens[turn++ % BEARERS]}` }
-          return request
-        }
-        return { url: `${publicUrl}${PAGE}`, requests: [{ setupRequest }] }
-      }),
+      sallyport(async publicUrl => ({ url: `${publicUrl}${PAGE}`, bearers: await signForMany(issuer, BEARERS) })),
     ],
     [
       'Sallyport, /check',

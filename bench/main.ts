@@ -1,12 +1,10 @@
 /** `npm run bench`: what a request costs, beside the least it could cost, in one run. Figures are kept in bench/README.md. */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Options, Result } from 'autocannon'
 import { BARE, BARE_DOWNLOAD, type Contestant, type Field, HOT_BEARER, openField } from './contestants.ts'
-
-const autocannon = createRequire(import.meta.url)('autocannon') as (options: Options) => Promise<Result>
+import { installMissing } from '../test/support/debian.ts'
+import { applyLoad, type Load } from './load.ts'
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 12)
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 1)
@@ -14,7 +12,6 @@ const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 1)
 const ONLY = (process.env['BENCH_ONLY'] ?? '').split(',')
 /** Until the compiler has nothing more to do; a second measurement straight after a short one is a third cheaper. */
 const WARM_UP_SECONDS = 10
-const CONNECTIONS = 32
 /** A load that a replica is to carry without anybody noticing it. */
 const CALM_RATE = 1000
 const CALM_SECONDS = 10
@@ -33,6 +30,7 @@ interface Measurement extends Contestant {
   readonly stretches: Stretch[]
 }
 
+installMissing({ wrk: 'wrk', 'redis-server': 'redis-server' })
 const directory = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
 const field = await openField(directory)
 try {
@@ -59,29 +57,21 @@ async function run({ contestants, startSallyport }: Field): Promise<void> {
   const bearer = measurements.get(HOT_BEARER)
   const idle = bearer?.process.rssMegabytes()
 
-  for (const { request } of measurements.values()) await load(request, WARM_UP_SECONDS)
+  for (const { load } of measurements.values()) await applyLoad(directory, load, WARM_UP_SECONDS)
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of measurements.keys()) await compare(measurements, name)
   }
   printTable(measurements)
-  if (bearer?.admin !== undefined) await printAddedTime(bearer.admin, bearer.request)
+  if (bearer?.admin !== undefined) await printAddedTime(bearer.admin, bearer.load)
   const after = bearer?.process.rssMegabytes()
   console.log(`\nstart-up to ready: ${Math.round(median(startups))} ms`)
   if (idle !== undefined) console.log(`RSS: ${Math.round(idle)} MB idle, ${Math.round(after ?? 0)} MB after the load`)
 }
 
-async function load(request: Options, seconds: number): Promise<Result> {
-  const result = await autocannon({ ...request, connections: CONNECTIONS, duration: seconds })
-  const { non2xx, errors } = result
-  if (non2xx > 0 || errors > 0) throw new Error(`${request.url}: ${non2xx} answers not 2xx, ${errors} requests failed`)
-  return result
-}
-
-async function measure({ process, request }: Contestant): Promise<Omit<Stretch, 'ratio'>> {
+async function measure({ process, load }: Contestant): Promise<Omit<Stretch, 'ratio'>> {
   const before = process.cpuMicroseconds()
-  const { requests, latency } = await load(request, SECONDS)
-  const microseconds = (process.cpuMicroseconds() - before) / requests.total
-  return { microseconds, rate: requests.average, p99: latency.p99 }
+  const { requests, perSecond, p99Milliseconds } = await applyLoad(directory, load, SECONDS)
+  return { microseconds: (process.cpuMicroseconds() - before) / requests, rate: perSecond, p99: p99Milliseconds }
 }
 
 /** The host gives more and less of itself by the second. So each stretch stands between two of the bare handler, and is compared with these. */
@@ -99,7 +89,7 @@ function median(values: readonly number[]): number {
 }
 
 function printTable(measurements: ReadonlyMap<string, Measurement>): void {
-  const stretches = `${ROUNDS} stretches of ${SECONDS} s each, ${CONNECTIONS} connections`
+  const stretches = `${ROUNDS} stretches of ${SECONDS} s each`
   console.log(
     `Node ${process.version}, ${cpus()[0]?.model}, ${stretches}; Redis, audit file and metrics on. Medians.\n`,
   )
@@ -111,14 +101,14 @@ function printTable(measurements: ReadonlyMap<string, Measurement>): void {
     const cost = `${median(costs).toFixed(0)} (${Math.min(...costs).toFixed(0)})`
     const ratio = median(all.map(one => one.ratio)).toFixed(2)
     const rate = Math.round(median(all.map(one => one.rate)))
-    console.log(`| ${name} | ${cost} | ${ratio} | ${rate} | ${median(all.map(({ p99 }) => p99))} |`)
+    console.log(`| ${name} | ${cost} | ${ratio} | ${rate} | ${median(all.map(({ p99 }) => p99)).toFixed(1)} |`)
   }
 }
 
 /** What Sallyport adds to the app's own time at a calm pace, by its own metric. */
-async function printAddedTime(admin: string, request: Options): Promise<void> {
+async function printAddedTime(admin: string, load: Load): Promise<void> {
   const before = await addedTimes(admin)
-  await load({ ...request, overallRate: CALM_RATE }, CALM_SECONDS)
+  await applyLoad(directory, load, CALM_SECONDS, CALM_RATE)
   const after = [...(await addedTimes(admin))]
   const counts = after.map(([bound, count]) => ({ bound, count: count - (before.get(bound) ?? 0) }))
   const calm = counts.at(-1)?.count ?? 0

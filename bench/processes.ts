@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** A child process under measurement (Linux: the figures are from /proc). */
 export interface Measured {
@@ -11,9 +11,6 @@ export interface Measured {
   /** Where it has not ended yet. */
   stop(): Promise<void>
 }
-
-/** USER_HZ: what /proc counts CPU time in; 100 on every Linux that Node runs on. */
-const TICKS_A_SECOND = 100
 
 export async function startProcess(
   script: string,
@@ -31,10 +28,13 @@ export async function startProcess(
   await untilReady(readyUrl, child)
   return {
     pid,
+    // Of each thread; /proc/PID/stat counts in hundredths of a second.
     cpuMicroseconds() {
-      // Fields 14 and 15, counted behind the name, which may hold spaces.
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-      return ((Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND) * 1_000_000
+      const threads = readdirSync(`/proc/${pid}/task`)
+      const nanoseconds = threads.map(
+        thread => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0],
+      )
+      return nanoseconds.reduce((sum, spent) => sum + Number(spent) / 1000, 0)
     },
     rssMegabytes() {
       const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]

@@ -24,7 +24,6 @@ export function identityHeaders(identity: Identity): readonly string[] {
 }
 
 function make({ subject, email, preferredUsername, name, groups }: Identity): readonly string[] {
-  // In lower case, as undici looks names up: it would make each one anew for every request.
   const headers = ['x-forwarded-user', bytes(subject)]
   if (email !== undefined) headers.push('x-forwarded-email', bytes(email))
   const username = preferredUsername ?? name

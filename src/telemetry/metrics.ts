@@ -102,6 +102,7 @@ export function createMetrics(options: {
   for (const reason of ['timeout', 'unreachable']) {
     for (const upstream of ['app', 'looker', 'issuer']) upstreamErrors.inc({ upstream, reason }, 0)
   }
+  for (const reason of ['reset', 'bad-answer']) upstreamErrors.inc({ upstream: 'app', reason }, 0)
 
   // By route and status, and there by method.
   const tallies = createTallies()
