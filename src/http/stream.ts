@@ -127,12 +127,12 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
         response.end(piece)
         return
       }
-      if (response.write(piece)) return
+      if (response.write(piece) || stalled) return
       answer?.pause()
       stalled = true
       // Whoever asks for much and reads nothing would keep a connection of the app's for as long as they like.
       if (patience !== undefined) patience.refresh()
-      else patience = setTimeout(() => stalled && response.destroy(), options.idleMilliseconds)
+      else patience = setTimeout(() => stalled && cut(response), options.idleMilliseconds)
       response.once('drain', () => {
         stalled = false
         answer?.resume()
@@ -157,10 +157,16 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
       }
       if (!taken) options.takeOver()
       else if (!response.destroyed) options.onCut(refusal)
-      response.destroy()
+      cut(response)
       done()
     },
   })
+}
+
+/** An answer that stands in line behind another has no socket yet. Without this it would be sent as far as it got, and then nothing. */
+function cut(response: ServerResponse): void {
+  if (response.socket === null) response.once('socket', (socket: Socket) => socket.destroy())
+  response.destroy()
 }
 
 function bodyOf({ request, response, maxBodyBytes, idleMilliseconds }: StreamOptions): BodySource {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { RequestListener } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
 import { createServer, connect } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type Proxy, startProxy } from '../support/proxy.ts'
@@ -215,4 +215,49 @@ test('so does a refusal', async () => {
   held.resolve()
   await once(socket, 'close')
   expect(read).toMatch(/^HTTP\/1\.1 401 /)
+})
+
+test('case 80: an answer that breaks off while it stands in line behind another ends the connection', async () => {
+  const held = Promise.withResolvers<ServerResponse>()
+  const begun = Promise.withResolvers<ServerResponse>()
+  const proxy = await before((request, response) => {
+    if (request.url === '/first') held.resolve(response)
+    else {
+      response.writeHead(200, { 'content-length': '100' }).write('the first half')
+      begun.resolve(response)
+    }
+  })
+  const { hostname, port } = new URL(proxy.url)
+  const socket = connect(Number(port), hostname)
+  let read = ''
+  socket.on('data', (chunk: Buffer) => (read += chunk.toString()))
+  socket.on('error', () => {})
+  const closed = once(socket, 'close')
+  socket.write('GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n')
+  const [first, second] = await Promise.all([held.promise, begun.promise])
+  await vi.waitFor(() => expect(second.writableNeedDrain || second.headersSent).toBe(true))
+  second.destroy()
+  await vi.waitFor(() => expect(proxy.reported).toHaveLength(1))
+  first.end('first')
+  await closed
+  expect(read).toMatch(/^HTTP\/1\.1 200 /)
+})
+
+test('an answer in many small chunks waits for a slow reader once, not once for each chunk', async () => {
+  const warnings: Error[] = []
+  const heard = (warning: Error): unknown => warnings.push(warning)
+  process.on('warning', heard)
+  onTestFinished(() => void process.off('warning', heard))
+  const piece = `400\r\n${'x'.repeat(1024)}\r\n`
+  const proxy = await beforeBytes(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${piece.repeat(8192)}0\r\n\r\n`)
+  const { hostname, port } = new URL(proxy.url)
+  const socket = connect(Number(port), hostname).pause()
+  let length = 0
+  socket.on('data', (chunk: Buffer) => (length += chunk.length)).pause()
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  await new Promise(resolve => setTimeout(resolve, 300))
+  socket.resume()
+  await once(socket, 'close')
+  expect(length).toBeGreaterThan(8192 * 1024)
+  expect(warnings).toEqual([])
 })

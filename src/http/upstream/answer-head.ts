@@ -48,7 +48,8 @@ export function readAnswerHead(text: string, method: string): AnswerHead {
     const value = withoutSpaces(text, colon + 1, end)
     if (!isField(name, value)) throw new Error('a header has a character that ends it for some readers')
     const lower = name.toLowerCase()
-    headers.push(lower, value)
+    // RFC 9110 §8.6: an answer without content has no length of it.
+    if (status !== 204 || lower !== 'content-length') headers.push(lower, value)
     if (lower === 'content-length') {
       if (length !== undefined) throw new Error('there is more than one length')
       length = readLength(value)
@@ -72,17 +73,21 @@ export function readAnswerHead(text: string, method: string): AnswerHead {
   if (chunked && length !== undefined) throw new Error('there are a length and chunks')
   if (line[1] === '0' && (chunked || status < 200))
     throw new Error('there is something in HTTP/1.0 that it does not have')
-  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) {
+  const isEmpty = status < 200 || status === 204 || status === 304
+  // Some send it all the same, and it would be read as the next answer.
+  const announcesMore = isEmpty && (chunked || (length ?? 0) > 0)
+  if (isEmpty || method === 'HEAD') {
     length = 0
     chunked = false
   }
+  const persistent = keeps && !closes && !announcesMore && (chunked || length !== undefined)
   return {
     status,
     reason: line[3] ?? '',
     headers,
     length,
     chunked,
-    idleMilliseconds: keeps && !closes && (chunked || length !== undefined) ? Math.max(idleMilliseconds, 0) : 0,
+    idleMilliseconds: persistent ? Math.max(idleMilliseconds, 0) : 0,
   }
 }
 

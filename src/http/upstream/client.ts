@@ -1,5 +1,6 @@
 import { connect as connectPlain, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { Refusal } from '../../core/failure.ts'
 import {
   type AnswerControl,
   type Connection,
@@ -43,6 +44,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const open = opener(options)
   const all = new Set<{ readonly connection: Connection; dueAt: number }>()
   const idle: Connection[] = []
+  let destroyed = false
 
   // One timer for all: a request would set two. What is due is looked for this often, and counted in looks.
   const lookMilliseconds = Math.min(MAX_LOOK_MILLISECONDS, connectMilliseconds / 8, answerMilliseconds / 8)
@@ -81,16 +83,48 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     return connection
   }
 
+  const begin = (turn: Turn): void => {
+    if (turn.cancelled) return
+    try {
+      if (destroyed) throw new Error('the process ends')
+      const connection = (turn.call.webSocket ? undefined : idle.pop()) ?? add()
+      turn.control = connection.send(turn.head, turn.call)
+    } catch (cause) {
+      turn.call.onError(new Refusal({ kind: 'app-unavailable', reason: 'unreachable' }, { cause }))
+    }
+  }
+  const turns: Turn[] = []
+  const beginAll = (): void => {
+    for (const turn of turns.splice(0)) begin(turn)
+  }
+
   return {
+    // Not before all is heard that has come by now: an idle connection may have ended, or said what nobody asked for.
     send(call) {
-      const head = requestHead(call, options.origin.host)
-      const connection = (call.webSocket ? undefined : idle.pop()) ?? add()
-      return connection.send(head, call)
+      const turn: Turn = { call, head: requestHead(call, options.origin.host), control: undefined, cancelled: false }
+      if (turns.push(turn) === 1) setImmediate(beginAll)
+      return {
+        pause: () => turn.control?.pause(),
+        resume: () => turn.control?.resume(),
+        cancel() {
+          turn.cancelled = true
+          turn.control?.cancel()
+        },
+      }
     },
     destroy() {
+      destroyed = true
       for (const { connection } of all) connection.destroy()
     },
   }
+}
+
+/** A call on its way to a connection. */
+interface Turn {
+  readonly call: UpstreamCall
+  readonly head: string
+  control: AnswerControl | undefined
+  cancelled: boolean
 }
 
 /** What makes a socket, and the event that says it may be used. */

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { Refusal } from '../../core/failure.ts'
 import { type AnswerHead, readAnswerHead } from './answer-head.ts'
 import { type ChunkReader, createChunkReader } from './chunks.ts'
+import { isLastRequest } from './request-head.ts'
 
 /** One request, and who hears of its answer. Of `onEnd`, `onWebSocket` and `onError` one is called, once. */
 export interface UpstreamCall {
@@ -82,6 +83,8 @@ export function createConnection(options: ConnectionOptions): Connection {
   let call: UpstreamCall | undefined
   let flow: BodyFlow | undefined
   let connected = false
+  /** Whether the upstream has heard of the call. */
+  let asked = false
   /** The head of an answer, as far as it is here. */
   let partial: Buffer | undefined
   let head: AnswerHead | undefined
@@ -116,7 +119,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     const ended = leave()
     head = undefined
     chunks = undefined
-    if (rest > 0 || wasSending || idleMilliseconds === 0 || ended?.webSocket === true) {
+    if (rest > 0 || wasSending || idleMilliseconds === 0 || ended === undefined || isLastRequest(ended)) {
       end()
     } else {
       socket.resume()
@@ -172,6 +175,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         begin(read, bytes, start)
         return
       }
+      if (flow === undefined) due(options.answerMilliseconds)
     }
   }
 
@@ -188,6 +192,10 @@ export function createConnection(options: ConnectionOptions): Connection {
     if (call === undefined) {
       // Nobody has asked for anything: it would be the answer to whoever asks next.
       end()
+      return
+    }
+    if (!asked) {
+      failBecause('reset', new Error('the upstream spoke before it was asked'))
       return
     }
     try {
@@ -216,10 +224,9 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** The head goes out with the first piece: of a body that never begins the upstream hears nothing. */
   const sendBody = (text: string, source: BodySource, length: number | undefined): void => {
     let unsent = length ?? 0
-    let begun = false
     const begin = (): void => {
-      if (begun) return
-      begun = true
+      if (asked) return
+      asked = true
       socket.write(text, 'latin1')
     }
     const write = (piece: Buffer): boolean => {
@@ -264,6 +271,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   const start = (text: string, { body, bodyLength }: UpstreamCall): void => {
     if (body === undefined) {
       due(options.answerMilliseconds)
+      asked = true
       socket.write(text, 'latin1')
     } else {
       due(0)
@@ -286,6 +294,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   return {
     send(text, next) {
       call = next
+      asked = false
       if (connected) {
         start(text, next)
       } else {

@@ -126,6 +126,11 @@ describe('an answer', () => {
     expect(await read([bytes], method)).toMatchObject({ body: '', failed: undefined })
   })
 
+  test('without content has no length of it', async () => {
+    const { headers } = await read(['HTTP/1.1 204 No Content\r\nX: 1\r\nContent-Length: 5\r\n\r\n'])
+    expect(headers).toEqual(['x', '1'])
+  })
+
   const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
   test.for([
     'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell',

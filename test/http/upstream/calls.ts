@@ -21,7 +21,11 @@ export interface Asked {
 export type Asking = Partial<Pick<UpstreamCall, 'method' | 'path' | 'headers' | 'body' | 'bodyLength' | 'webSocket'>>
 
 /** Sends a call, and tells what became of it. */
-export function ask(send: (call: UpstreamCall) => AnswerControl, asking: Asking = {}): Asked {
+export function ask(
+  send: (call: UpstreamCall) => AnswerControl,
+  asking: Asking = {},
+  onAnswer: (control: AnswerControl) => void = () => {},
+): Asked {
   const { promise: outcome, resolve } = Promise.withResolvers<Outcome>()
   const { promise: socket, resolve: resolveSocket } = Promise.withResolvers<Socket>()
   const pieces: Buffer[] = []
@@ -45,6 +49,7 @@ export function ask(send: (call: UpstreamCall) => AnswerControl, asking: Asking 
       if (status !== 0) throw new Error('the call was answered twice')
       status = head.status
       answered = head.headers
+      onAnswer(control)
     },
     onData: piece => void pieces.push(piece),
     onEnd: () => end(),

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createUpstream, type Upstream } from '../../../src/http/upstream/client.ts'
-import type { BodySink, BodySource } from '../../../src/http/upstream/connection.ts'
+import type { AnswerControl, BodySink, BodySource } from '../../../src/http/upstream/connection.ts'
 import { ask, type Asked, type Asking } from './calls.ts'
 
 interface App {
@@ -11,7 +11,7 @@ interface App {
   readonly sockets: readonly Socket[]
   /** What came on each of them. */
   readonly heard: string[]
-  ask(asking?: Asking): Asked
+  ask(asking?: Asking, onAnswer?: (control: AnswerControl) => void): Asked
 }
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
@@ -44,10 +44,20 @@ async function startApp(says: (text: string, socket: Socket) => string, answerMi
     server.close()
     for (const socket of sockets) socket.destroy()
   })
-  return { upstream, sockets, heard, ask: asking => ask(call => upstream.send(call), asking) }
+  return { upstream, sockets, heard, ask: (...asking) => ask(call => upstream.send(call), ...asking) }
 }
 
 const pause = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds))
+
+const bodyOf =
+  (...pieces: string[]): BodySource =>
+  sink => {
+    setImmediate(() => {
+      for (const piece of pieces) sink.write(Buffer.from(piece))
+      sink.end()
+    })
+    return { resume() {}, stop() {} }
+  }
 
 describe('a connection', () => {
   test('carries one request after the other', async () => {
@@ -68,12 +78,42 @@ describe('a connection', () => {
     ['the app says that it ends', 'HTTP/1.1 200 OK\r\nConnection: X, Close\r\nContent-Length: 2\r\n\r\nok'],
     ['the app waits for hardly any time', 'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=2\r\nContent-Length: 2\r\n\r\nok'],
     ['the app speaks HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+    ['an answer without a body announces one', 'HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n'],
+    ['an answer without a body announces chunks', 'HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n'],
     ['there are bytes behind the answer', `${OK}more`],
     ['there is another answer behind it', `${OK}${OK}`],
   ] as const)('is not used again where %s', async ([, answer]) => {
     const app = await startApp(() => answer)
-    for (let turn = 0; turn < 3; turn++) expect(await app.ask().outcome).toMatchObject({ body: 'ok' })
+    for (let turn = 0; turn < 3; turn++) expect(await app.ask().outcome).toMatchObject({ failed: undefined })
     expect(app.sockets).toHaveLength(3)
+  })
+
+  test('case 71: ends with a HEAD, behind whose head an app may send a body all the same', async () => {
+    const app = await startApp(() => OK)
+    for (let turn = 0; turn < 2; turn++) expect(await app.ask({ method: 'HEAD' }).outcome).toMatchObject({ body: '' })
+    expect(app.sockets).toHaveLength(2)
+    expect(app.heard[0]).toContain('\r\nConnection: close\r\n')
+  })
+
+  test.for(['GET', 'DELETE', 'OPTIONS'])(
+    'case 71: ends with a %s that has a body, which the app may take for the next request',
+    async method => {
+      const app = await startApp(() => OK)
+      const asking = { method, headers: ['Content-Length', '2'], body: bodyOf('ab'), bodyLength: 2 }
+      for (let turn = 0; turn < 2; turn++) expect(await app.ask(asking).outcome).toMatchObject({ body: 'ok' })
+      expect(app.sockets).toHaveLength(2)
+      expect(app.heard[0]).toContain('\r\nConnection: close\r\n')
+    },
+  )
+
+  test('on which the app speaks before it was asked is of no use', async () => {
+    const app = await startApp(() => OK)
+    await app.ask().outcome
+    const silent: BodySource = () => ({ resume() {}, stop() {} })
+    const { outcome } = app.ask({ method: 'POST', body: silent })
+    await pause(LONG)
+    app.sockets[0]?.write('HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n')
+    expect(await outcome).toMatchObject({ status: 0, failed: 'reset' })
   })
 
   test('of HTTP/1.0 is used again where the app says so', async () => {
@@ -155,16 +195,6 @@ describe('a request', () => {
     expect(app.sockets).toHaveLength(1)
   })
 
-  const bodyOf =
-    (...pieces: string[]): BodySource =>
-    sink => {
-      setImmediate(() => {
-        for (const piece of pieces) sink.write(Buffer.from(piece))
-        sink.end()
-      })
-      return { resume() {}, stop() {} }
-    }
-
   test('of unknown length goes in chunks, and an empty piece is not the last', async () => {
     const app = await startApp(text => (text.endsWith('0\r\n\r\n') ? OK : ''))
     expect(await app.ask({ method: 'PUT', body: bodyOf('ab', '', 'c') }).outcome).toMatchObject({ body: 'ok' })
@@ -199,6 +229,18 @@ describe('a request', () => {
     }
     expect(await app.ask({ method: 'POST', body }).outcome).toMatchObject({ body: 'ok' })
     expect(await app.ask({ path: '/never' }).outcome).toMatchObject({ failed: 'timeout' })
+  })
+
+  test('has more time with each interim answer', async () => {
+    const app = await startApp((_text, socket) => {
+      const timer = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'), 50)
+      setTimeout(() => {
+        clearInterval(timer)
+        socket.write(OK)
+      }, 800)
+      return ''
+    }, 200)
+    expect(await app.ask().outcome).toMatchObject({ body: 'ok' })
   })
 
   test('has a deadline where the app stops to read', async () => {
@@ -252,8 +294,8 @@ describe('an answer', () => {
   test('comes no faster than it is read, and the next one is not held up', async () => {
     const size = 8 * 1024 * 1024
     const app = await startApp(() => `HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${'x'.repeat(size)}`)
-    const { outcome, control } = app.ask()
-    control.pause()
+    const { outcome, control } = app.ask({}, answer => answer.pause())
+    await vi.waitFor(() => expect(app.sockets).toHaveLength(1))
     await pause(LONG)
     expect(app.sockets[0]?.writableLength).toBeGreaterThan(0)
     control.resume()
