@@ -14,6 +14,7 @@ import { INTERNAL, PROBLEM_TYPE, type Problem, problemOf, renderProblem } from '
 import { dropRest } from './request-body.ts'
 import { readHeaders } from './request-headers.ts'
 import { type AppRouteOptions, appRoute } from './routes/app.ts'
+import { endUnreadAnswers } from './unread-answers.ts'
 import { asksForWebSocket, routeUpgrades } from './upgrades.ts'
 
 /** The caller went away before there was an answer; no client ever sees it. The number is the one nginx made usual. */
@@ -30,7 +31,7 @@ export interface Patience {
   readonly form: number
   /** Between two requests. Longer than the idle time-outs of the usual load balancers, so that they are the ones who close. */
   readonly keepAlive: number
-  /** How often connections are looked through for late headers. */
+  /** How often connections are looked through for late headers and unread answers. */
   readonly check: number
 }
 const PATIENCE: Patience = { headers: 30_000, body: 60_000, form: 30_000, keepAlive: 75_000, check: 5000 }
@@ -82,6 +83,7 @@ export async function createProxyServer(options: ProxyServerOptions): Promise<Fa
   })
   server.decorateRequest(exchangeDecorator.key, null)
   routeUpgrades(server)
+  endUnreadAnswers(server.server, patience)
   // A connection is told to close when its answer goes out: the request may have begun before the stop.
   server.addHook('onSend', (_request, reply, _payload, done) => {
     if (options.stopping()) reply.raw.shouldKeepAlive = false

@@ -178,6 +178,35 @@ test('case 83: a client that does not read its answer is cut off, and the app wi
   await vi.waitFor(() => expect(gone).toBe(true), 5000)
 })
 
+test('case 83: a client that asks for much and reads nothing is cut off, though every answer has ended', async () => {
+  const { proxy } = await start((_request, response) => void response.end(Buffer.alloc(60_000)))
+  const client = await dial(proxy)
+  const times = 400
+  client.socket.pause().write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(times))
+  await vi.waitFor(() => expect(proxy.ended.length).toBeGreaterThan(0), 5000)
+  // What is not read is in the buffers of both kernels; nothing moves any more.
+  await new Promise(resolve => setTimeout(resolve, 1500))
+  client.socket.resume()
+  await client.closed
+  expect(client.read().length).toBeLessThan(times * 60_000)
+})
+
+test('case 83: a client that reads slowly gets all of it', async () => {
+  const { proxy } = await start((_request, response) => void response.end(Buffer.alloc(12_000_000)))
+  const client = await dial(proxy)
+  client.socket.pause().write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  const timer = setInterval(() => {
+    client.socket.resume()
+    setImmediate(() => client.socket.pause())
+  }, 20)
+  setTimeout(() => {
+    clearInterval(timer)
+    client.socket.resume()
+  }, 1500)
+  await client.closed
+  expect(client.read().length).toBeGreaterThan(12_000_000)
+})
+
 test.for<[string, string]>([
   ['one that is too long', `X-Large: ${'x'.repeat(40_000)}`],
   ['too many', Array.from({ length: 5000 }, (_, index) => `X-${index}: x`).join('\r\n')],
