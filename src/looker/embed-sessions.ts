@@ -195,11 +195,10 @@ export function createEmbedSessions(deps: EmbedSessionsDeps): EmbedSessions {
 
     async end(externalUserId, context) {
       const place = placeOf(externalUserId)
-      const known = await vault.read(place, parseSession)
-      // First, and even where there is none: it voids the lease of a session that is just being begun.
-      await vault.remove(place)
-      if (known !== undefined) await remove(known.reference, context)
-      return known?.lookerUserId
+      // Even where there is none: it voids the lease of a session that is just being begun.
+      const removed = await vault.remove(place, parseSession)
+      await Promise.all(removed.map(({ reference }) => remove(reference, context)))
+      return removed[0]?.lookerUserId
     },
   }
 }

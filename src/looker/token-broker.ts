@@ -3,7 +3,7 @@ import { Refusal } from '../core/failure.ts'
 import type { LookerScope } from '../core/looker-scope.ts'
 import { Secret } from '../core/secret.ts'
 import { type AccessToken, readAccessToken } from './access-token.ts'
-import { underLease } from './alone.ts'
+import { alone, underLease } from './alone.ts'
 import type { CallContext, LookerClient } from './client.ts'
 import { usefulSeconds } from './lifetime.ts'
 import type { Limiter } from './limiter.ts'
@@ -190,10 +190,25 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
     }
   }
 
-  const purge = async (person: Person): Promise<void> => {
+  const purge = async (person: Person): Promise<TokenRecord | undefined> => {
     forget(person.externalUserId)
-    await vault.remove(tokenPlace(person))
+    const removed = joined(await vault.remove(tokenPlace(person), parseRecord))
     vault.announce(tokenPlace(person))
+    return removed
+  }
+
+  /** Beside what was made since, for Looker may have taken long to fail. Whoever tries again can end all of them. */
+  const keepBeside = async (person: Person, lost: TokenRecord | undefined): Promise<void> => {
+    if (lost === undefined || endOf(lost) <= clock.now()) return
+    const place = tokenPlace(person)
+    await alone(deps, place, async lease => {
+      const known = await vault.read(place, parseRecord)
+      const record =
+        known === undefined
+          ? { ...lost, current: { ...lost.current, fingerprint: NO_SCOPE } }
+          : { ...known, before: [...known.before, ...predecessors(lost, clock.now())].slice(0, MAX_PREDECESSORS) }
+      await lease.write(serialise(record), endOf(record) - clock.now())
+    })
   }
 
   const obtainOrWait = async (scope: LookerScope, context: CallContext): Promise<PersonToken> => {
@@ -245,15 +260,13 @@ export function createTokenBroker(deps: TokenBrokerDeps): TokenBroker {
     },
     async revoke(person, context) {
       const known = memory.get(person.externalUserId)?.token
-      const stored = await vault.read(tokenPlace(person), parseRecord)
-      await purge(person)
+      const stored = await purge(person)
       const tokens = [known, stored?.current, ...(stored?.before ?? [])].filter(token => token !== undefined)
       const texts = new Set(tokens.map(({ token }) => token.reveal()))
       try {
         await Promise.all([...texts].map(text => looker.logout(new Secret(text), context)))
       } catch (error) {
-        // Not handed out any more, and on record so that whoever tries again can end them.
-        await keepForNobody(deps, person, stored)
+        await keepBeside(person, stored).catch((late: unknown) => deps.report('record of tokens to be ended', late))
         throw error
       }
       return (stored?.current ?? known)?.lookerUserId
@@ -267,9 +280,8 @@ export async function forgetToken(
   person: Person,
 ): Promise<void> {
   const place = tokenPlace(person)
-  const known = await vault.read(place, parseRecord)
-  // First, because it voids the lease of a token that is just being made.
-  await vault.remove(place)
+  // It voids the lease of a token that is just being made.
+  const known = joined(await vault.remove(place, parseRecord))
   await keepForNobody({ vault, clock }, person, known)
   vault.announce(place)
 }
@@ -284,6 +296,12 @@ async function keepForNobody(
   if (known === undefined || left <= 0) return
   const current = { ...known.current, fingerprint: NO_SCOPE }
   await vault.write(tokenPlace(person), serialise({ ...known, current }), left)
+}
+
+/** The first counts; the others are there to be ended. */
+function joined([first, ...others]: readonly TokenRecord[]): TokenRecord | undefined {
+  if (first === undefined || others.length === 0) return first
+  return { ...first, before: [...first.before, ...others.flatMap(({ current, before }) => [current, ...before])] }
 }
 
 function tokenPlace({ externalUserId }: Person): Place {

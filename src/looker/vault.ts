@@ -16,7 +16,7 @@ export interface LookerLease {
 export interface LookerVault {
   read<T>(place: Place, parse: (value: unknown) => T | undefined): Promise<T | undefined>
   write(place: Place, value: unknown, ttlMilliseconds: number): Promise<void>
-  remove(place: Place): Promise<void>
+  remove<T>(place: Place, parse: (value: unknown) => T | undefined): Promise<readonly T[]>
   lease(place: Place, ttlMilliseconds: number): Promise<LookerLease | undefined>
   awaitRelease(place: Place, milliseconds: number): Promise<void>
   announce(place: Place): void

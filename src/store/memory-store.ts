@@ -67,10 +67,12 @@ export function createMemoryStore(clock: Clock, maxEntries = MAX_ENTRIES): Store
       return value
     },
     async remove(key) {
+      const value = valueOf(key)
       entries.delete(key)
       const guard = guards.get(key)
       // Without a guard there was no lease whose write could come too late.
       if (guard !== undefined) guards.set(key, { ...guard, generation: ++counter })
+      return value
     },
     async lease(key, ttlMilliseconds) {
       const guard = guards.get(key)

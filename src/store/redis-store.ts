@@ -26,7 +26,7 @@ redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1`,
   },
   sallyportRemove: {
     numberOfKeys: 2,
-    lua: `redis.call('incr', KEYS[2]) redis.call('pexpire', KEYS[2], ARGV[1]) return redis.call('del', KEYS[1])`,
+    lua: `redis.call('incr', KEYS[2]) redis.call('pexpire', KEYS[2], ARGV[1]) return redis.call('getdel', KEYS[1])`,
   },
   // The new generation, or 0 where somebody holds the lease.
   sallyportLease: {
@@ -44,7 +44,10 @@ local g = redis.call('incr', KEYS[2]) redis.call('pexpire', KEYS[2], ARGV[3]) re
   },
 }
 
-type Scripts = Record<keyof typeof SCRIPTS, (...args: (string | number | Buffer)[]) => Promise<number>>
+type Scripts = Record<keyof typeof SCRIPTS, (...args: (string | number | Buffer)[]) => Promise<number>> & {
+  // ioredis defines one for each script: what it answers, as bytes.
+  sallyportRemoveBuffer(...args: (string | number)[]): Promise<Buffer | null>
+}
 
 /** The store of all replicas: one Redis server, a Sentinel group or a Cluster. Connects in the background and again. */
 export function createRedisStore(options: RedisStoreOptions): Store {
@@ -107,7 +110,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     take: key => run('take', async () => (await client().getdelBuffer(keysOf(key).value)) ?? undefined),
     async remove(key) {
       const { value, generation } = keysOf(key)
-      await run('remove', () => client().sallyportRemove(value, generation, GENERATION_MILLISECONDS))
+      const removed = await run('remove', () =>
+        client().sallyportRemoveBuffer(value, generation, GENERATION_MILLISECONDS),
+      )
+      return removed ?? undefined
     },
     async lease(key, ttlMilliseconds) {
       const { lease, generation: generationKey } = keysOf(key)

@@ -22,8 +22,8 @@ export interface Store {
   touch(key: string, ttlMilliseconds: number): Promise<boolean>
   /** Reads and removes in one step: of all who ask, one gets the value. Voids no lease, unlike `remove`. */
   take(key: string): Promise<Buffer | undefined>
-  /** Removes the value and voids every lease under way. */
-  remove(key: string): Promise<void>
+  /** Removes the value and voids every lease under way, in one step. Gives what was removed. */
+  remove(key: string): Promise<Buffer | undefined>
   /** Undefined where somebody else holds it. */
   lease(key: string, ttlMilliseconds: number): Promise<Lease | undefined>
   /** Resolves when a lease on the key was released, or after the time given, whichever is first. */

@@ -27,7 +27,8 @@ export interface Vault {
   touch(place: Place, ttlMilliseconds: number): Promise<boolean>
   /** Reads and removes in one step: of all who ask, one gets the record. For places that nobody leases. */
   take<T>(place: Place, parse: (value: unknown) => T | undefined): Promise<T | undefined>
-  remove(place: Place): Promise<void>
+  /** Voids every lease under way. Gives what was removed: while keys are rotated there may be a record under each name. */
+  remove<T>(place: Place, parse: (value: unknown) => T | undefined): Promise<readonly T[]>
   lease(place: Place, ttlMilliseconds: number): Promise<VaultLease | undefined>
   awaitRelease(place: Place, milliseconds: number): Promise<void>
   /** Tells every replica to forget what it remembers of the place. */
@@ -86,8 +87,10 @@ export function createVault({ store, sealer }: { store: Store; sealer: Sealer })
       }
       return undefined
     },
-    async remove(place) {
-      await Promise.all(namesOf(place).map(name => store.remove(name)))
+    async remove(place, parse) {
+      const names = namesOf(place)
+      const records = await Promise.all(names.map(name => store.remove(name)))
+      return names.map((name, index) => open(name, place, records[index], parse)).filter(value => value !== undefined)
     },
     async lease(place, ttlMilliseconds) {
       const name = nameOf(place)

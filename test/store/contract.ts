@@ -93,6 +93,16 @@ export function behavesAsAStore(name: string, open: () => Promise<Ends>): void {
       expect(await store.get(key)).toEqual(Buffer.from('younger'))
     })
 
+    test('gives what it removes, and nothing where there is nothing', async () => {
+      const [key, value] = [aKey(), randomBytes(50)]
+      await store.put(key, value, MINUTE, UNGUARDED)
+      expect(await other.remove(key)).toEqual(value)
+      expect(await store.remove(key)).toBeUndefined()
+      await store.put(key, value, 1, UNGUARDED)
+      await vi.waitFor(async () => expect(await store.get(key)).toBeUndefined())
+      expect(await store.remove(key)).toBeUndefined()
+    })
+
     test('voids a lease under way when the key is removed', async () => {
       const key = aKey()
       await store.put(key, Buffer.from('there'), MINUTE, UNGUARDED)

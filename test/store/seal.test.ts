@@ -118,7 +118,7 @@ test('what is removed while keys are rotated is gone under both', async () => {
   await vault.write(token('ana'), 'old', MINUTE)
   const both = openVault([k2, k1], store)
   await both.vault.write(token('ana'), 'new', MINUTE)
-  await both.vault.remove(token('ana'))
+  expect(await both.vault.remove(token('ana'), asText)).toEqual(['new', 'old'])
   expect(await both.vault.read(token('ana'), asText)).toBeUndefined()
   expect(await vault.read(token('ana'), asText)).toBeUndefined()
 })
