@@ -143,7 +143,7 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
     ])
     for (const one of both) if (one.status === 'rejected') throw one.reason
   }
-  const beforeHandOut = async (exchange: Exchange, identity: Identity): Promise<void> => {
+  const beforeHandOut = async (exchange: Exchange, identity: Identity, isNew: boolean): Promise<void> => {
     const { sessionId, lookerUserId, requestId } = exchange
     if (browser === undefined || sessionId === undefined) return
     if (lookerUserId !== undefined) {
@@ -151,9 +151,11 @@ export async function createSallyport(options: SallyportOptions): Promise<Sallyp
       await lookerOAuth.bring(identity, lookerUserId, () => browser.sessions.tokensOf(sessionId), { requestId })
       exchange.upstreamMilliseconds += performance.now() - started
     }
-    if ((await browser.sessions.find(sessionId)) !== undefined) return
+    const { sessions } = browser
+    // What was made just now would outlive a sign-out that this replica has not heard of.
+    if ((await (isNew ? sessions.confirm(sessionId) : sessions.find(sessionId))) !== undefined) return
     // Several tabs that sign in at once end each other's former session.
-    if (await browser.sessions.wasReplaced(sessionId)) return
+    if (await sessions.wasReplaced(sessionId)) return
     // Signed out while Looker was asked: what was made since then was there too late to be dropped by that.
     await dropLookerAccess(exchange, identity).catch((error: unknown) => report(exchange, error))
     throw new Refusal({ kind: 'no-credentials' })

@@ -59,6 +59,8 @@ export interface Sessions {
    * @throws {Refusal} (rejects with it) `store-unavailable` where it cannot be told. Never for a malformed id.
    */
   find(id: string): Identity | undefined | Promise<Identity | undefined>
+  /** As `find`, but looks into the store however short ago that was: an announcement may be lost. */
+  confirm(id: string): Promise<Identity | undefined>
   /**
    * The tokens that Looker is to have, as they are now; undefined where it is to have none.
    * @throws {Refusal} (rejects with it) `store-unavailable`.
@@ -250,6 +252,12 @@ export function createSessions(deps: SessionDeps): Sessions {
     return within(WAIT_FOR_REFRESH_MILLISECONDS, renewal, session).then(current => current?.identity)
   }
 
+  const lookUp = async (id: string): Promise<Identity | undefined> => {
+    if (!ID.test(id)) return undefined
+    const found = await look(id)
+    return found && serve(id, found)
+  }
+
   const watch = createSessionWatch({
     async isThere(id) {
       const known = memory.get(id)
@@ -297,9 +305,9 @@ export function createSessions(deps: SessionDeps): Sessions {
     find(id) {
       const session = memory.get(id)
       if (session !== undefined && clock.now() < session.lookAt) return session.identity
-      if (!ID.test(id)) return undefined
-      return look(id).then(found => found && serve(id, found))
+      return lookUp(id)
     },
+    confirm: lookUp,
     async tokensOf(id) {
       const record = await archive.read(id, memory.get(id)?.owner)
       return record && tokensForLooker(record)

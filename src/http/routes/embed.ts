@@ -23,7 +23,7 @@ export interface EmbedOptions extends EmbedTargetRules {
    * The last step, for callers with a session: has what Looker needs from the person's issuer put there, before an iframe can ask for it.
    * @throws {Refusal} `no-credentials` where they signed out meanwhile; what was made for them is dropped.
    */
-  beforeHandOut(exchange: Exchange, identity: Identity): Promise<void>
+  beforeHandOut(exchange: Exchange, identity: Identity, isNew: boolean): Promise<void>
   commitAudit(exchange: Exchange, status: number): Promise<void>
 }
 
@@ -76,7 +76,7 @@ export async function embedRoutes(
   const handOut = async (request: FastifyRequest, reply: FastifyReply, body: () => unknown): Promise<FastifyReply> => {
     const exchange = exchangeOf(request)
     exchange.reason = 'grant'
-    await options.beforeHandOut(exchange, identityOf(request))
+    await options.beforeHandOut(exchange, identityOf(request), true)
     await options.commitAudit(exchange, 200)
     return sendJson(reply, 200, body())
   }

@@ -16,9 +16,10 @@ export interface IssueTokenDeps {
   tokenFor(scope: LookerScope, context: { requestId: string }): PersonTokenLike | Promise<PersonTokenLike>
   /**
    * The last step, for callers with a session: has what Looker needs from the person's issuer put there.
+   * @param isNew whether it was made during this request.
    * @throws {Refusal} `no-credentials` where they signed out meanwhile; what was made for them is dropped.
    */
-  beforeHandOut(exchange: Exchange, identity: Identity): Promise<void>
+  beforeHandOut(exchange: Exchange, identity: Identity, isNew: boolean): Promise<void>
   /** What is left of the token's useful life, never past `notAfter`. */
   expiresIn(token: PersonTokenLike, notAfter: number): number
   observeRemaining(seconds: number): void
@@ -42,7 +43,9 @@ export function createTokenIssuer(
     const token = await deps.tokenFor(scope, { requestId: exchange.requestId })
     exchange.upstreamMilliseconds += performance.now() - started
     exchange.lookerUserId = token.lookerUserId
-    if (exchange.sessionId !== undefined) await deps.beforeHandOut(exchange, identity)
+    if (exchange.sessionId !== undefined) {
+      await deps.beforeHandOut(exchange, identity, token.obtainedAt >= exchange.time)
+    }
     const expiresIn = deps.expiresIn(token, identity.expiresAt)
     deps.observeRemaining(expiresIn)
     return { token: token.token, expiresIn, lookerUserId: token.lookerUserId, grant: scope.grant }
