@@ -253,7 +253,6 @@ export function createSessions(deps: SessionDeps): Sessions {
   }
 
   const lookUp = async (id: string): Promise<Identity | undefined> => {
-    if (!ID.test(id)) return undefined
     const found = await look(id)
     return found && serve(id, found)
   }
@@ -305,9 +304,9 @@ export function createSessions(deps: SessionDeps): Sessions {
     find(id) {
       const session = memory.get(id)
       if (session !== undefined && clock.now() < session.lookAt) return session.identity
-      return lookUp(id)
+      return ID.test(id) ? lookUp(id) : undefined
     },
-    confirm: lookUp,
+    confirm: async id => (ID.test(id) ? lookUp(id) : undefined),
     async tokensOf(id) {
       const record = await archive.read(id, memory.get(id)?.owner)
       return record && tokensForLooker(record)
