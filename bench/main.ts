@@ -57,10 +57,7 @@ async function run({ contestants, startSallyport }: Field): Promise<void> {
   const bearer = measurements.get(HOT_BEARER)
   const idle = bearer?.process.rssMegabytes()
 
-  for (const { load } of measurements.values()) await applyLoad(directory, load, WARM_UP_SECONDS)
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const name of measurements.keys()) await compare(measurements, name)
-  }
+  for (const name of measurements.keys()) await compare(measurements, name)
   printTable(measurements)
   if (bearer?.admin !== undefined) await printAddedTime(bearer.admin, bearer.load)
   const after = bearer?.process.rssMegabytes()
@@ -74,14 +71,23 @@ async function measure({ process, load }: Contestant): Promise<Omit<Stretch, 'ra
   return { microseconds: (process.cpuMicroseconds() - before) / requests, rate: perSecond, p99: p99Milliseconds }
 }
 
-/** The host gives more and less of itself by the second. So each stretch stands between two of the bare handler, and is compared with these. */
+/**
+ * The host gives more and less of itself by the second. So each stretch stands between two of the bare handler, and is compared
+ * with these. The others rest meanwhile: what has rested for seconds is not hot any more, and costs more in its first second.
+ */
 async function compare(measurements: ReadonlyMap<string, Measurement>, name: string): Promise<void> {
   const baseName = name.includes('download') ? BARE_DOWNLOAD : BARE
   const [base, contestant] = [measurements.get(baseName), measurements.get(name)]
   if (base === undefined || contestant === undefined || base === contestant) return
-  const [before, own, after] = [await measure(base), await measure(contestant), await measure(base)]
-  contestant.stretches.push({ ...own, ratio: (2 * own.microseconds) / (before.microseconds + after.microseconds) })
-  for (const one of [before, after]) base.stretches.push({ ...one, ratio: 1 })
+  for (const { load } of [base, contestant]) await applyLoad(directory, load, WARM_UP_SECONDS)
+  let before = await measure(base)
+  for (let round = 0; round < ROUNDS; round++) {
+    const own = await measure(contestant)
+    const after = await measure(base)
+    contestant.stretches.push({ ...own, ratio: (2 * own.microseconds) / (before.microseconds + after.microseconds) })
+    base.stretches.push({ ...after, ratio: 1 })
+    before = after
+  }
 }
 
 function median(values: readonly number[]): number {
