@@ -1,4 +1,5 @@
 import type { Identity } from '../core/identity.ts'
+import { isField } from './upstream/field.ts'
 
 /** The header of the signed identity. */
 export const ASSERTION = 'x-sallyport-assertion'
@@ -21,6 +22,24 @@ export function identityHeaders(identity: Identity): readonly string[] {
     known.set(identity, headers)
   }
   return headers
+}
+
+const knownLines = new WeakMap<Identity, string>()
+
+/** The same as whole lines of a request's head. @throws {Error} where one would not stay a line. */
+export function identityLines(identity: Identity): string {
+  let lines = knownLines.get(identity)
+  if (lines === undefined) {
+    lines = ''
+    const headers = identityHeaders(identity)
+    for (let index = 0; index < headers.length; index += 2) {
+      const [name = '', value = ''] = headers.slice(index, index + 2)
+      if (!isField(name, value)) throw new Error(`the identity cannot be said in ${name}`)
+      lines += `${name}: ${value}\r\n`
+    }
+    knownLines.set(identity, lines)
+  }
+  return lines
 }
 
 function make({ subject, email, preferredUsername, name, groups }: Identity): readonly string[] {

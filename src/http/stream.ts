@@ -5,14 +5,17 @@ import { bytesPassed } from './read-buffers.ts'
 import { limitedBody, statesBody } from './request-body.ts'
 import { responseHeaders } from './request-headers.ts'
 import { headerOf } from './upstream/answer-head.ts'
-import type { Upstream } from './upstream/client.ts'
-import type { AnswerControl, BodySource } from './upstream/connection.ts'
+import type { Turn, Upstream } from './upstream/client.ts'
+import type { BodySource } from './upstream/connection.ts'
 
 export interface StreamOptions {
   readonly upstream: Upstream
   readonly method: string
   readonly path: string
-  readonly headers: string[]
+  /** The client's. */
+  readonly headers: readonly string[]
+  /** Ours: whole lines. */
+  readonly ownHeaders: string
   readonly request: IncomingMessage
   readonly response: ServerResponse
   /** The answer's; it takes the place of one that the upstream gives. */
@@ -58,8 +61,8 @@ const CORS_HEADERS: ReadonlySet<string> = new Set([
  * @throws {Refusal} `too-large` where the length that is stated is.
  */
 export function streamExchange(options: StreamOptions, done: (refusal?: Refusal) => void): void {
-  const { request, response, own, onWebSocket } = options
-  let answer: AnswerControl | undefined
+  const { upstream, request, response, own, onWebSocket } = options
+  let turn: Turn | undefined
   let flowing = false
   let stalled = false
   let patience: NodeJS.Timeout | undefined
@@ -69,9 +72,9 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
 
   /** Nobody is left to read it, or nothing is left to be read. */
   const leave = (): void => {
-    if (answer === undefined) return
-    answer.cancel()
-    answer = undefined
+    if (turn === undefined) return
+    upstream.cancel(turn)
+    turn = undefined
     if (!taken) options.takeOver()
     done()
   }
@@ -86,10 +89,11 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
     return
   }
   const body = statesBody(request) ? bodyOf(options) : undefined
-  answer = options.upstream.send({
+  turn = upstream.send({
     method: options.method,
     path: options.path,
     headers: options.headers,
+    ownHeaders: options.ownHeaders,
     body,
     bodyLength: body === undefined ? undefined : lengthOf(request),
     webSocket: onWebSocket !== undefined,
@@ -128,29 +132,29 @@ export function streamExchange(options: StreamOptions, done: (refusal?: Refusal)
         return
       }
       if (response.write(piece) || stalled) return
-      answer?.pause()
+      if (turn !== undefined) upstream.pause(turn)
       stalled = true
       // Whoever asks for much and reads nothing would keep a connection of the app's for as long as they like.
       if (patience !== undefined) patience.refresh()
       else patience = setTimeout(() => stalled && cut(response), options.idleMilliseconds)
       response.once('drain', () => {
         stalled = false
-        answer?.resume()
+        if (turn !== undefined) upstream.resume(turn)
       })
     },
     onEnd() {
       flowing = true
-      answer = undefined
+      turn = undefined
       response.end()
       done()
     },
     onWebSocket(socket, headers) {
       // What has become a socket is no call that could be cancelled.
-      answer = undefined
+      turn = undefined
       onWebSocket?.(socket, headers, done)
     },
     onError(refusal) {
-      answer = undefined
+      turn = undefined
       if (!taken && !response.destroyed) {
         done(refusal)
         return

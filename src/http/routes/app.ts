@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Identity } from '../../core/identity.ts'
 import type { ClientAddress } from '../client-address.ts'
 import { type Exchange, exchangeOf, permitOf } from '../exchange.ts'
-import { ASSERTION, identityHeaders } from '../identity-headers.ts'
+import { ASSERTION, identityLines } from '../identity-headers.ts'
 import { responseHeaders } from '../request-headers.ts'
 import { type StreamOptions, streamExchange } from '../stream.ts'
 import { isUpgrade } from '../upgrades.ts'
@@ -41,7 +41,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
   const base = new URL(options.url)
   const basePath = base.protocol === 'unix:' ? '' : base.pathname.replace(/\/$/, '')
   const seen = new URL(options.publicUrl)
-  const forwardedProto = seen.protocol.slice(0, -1)
+  const seenLines = `x-forwarded-proto: ${seen.protocol.slice(0, -1)}\r\nx-forwarded-host: ${seen.host}\r\n`
 
   const send = (
     request: FastifyRequest,
@@ -55,19 +55,12 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
     const { forward, authorizationAt } = headers
     // The app gets to know who the caller is, never what would let it be the caller.
     if (bearerIsOurs && authorizationAt !== -1) forward.splice(authorizationAt, 2)
-    if (identity !== undefined) forward.push(...identityHeaders(identity))
-    if (assertion !== undefined) forward.push(ASSERTION, assertion)
     const { raw } = request
-    forward.push(
-      'x-request-id',
-      exchange.requestId,
-      'x-forwarded-for',
-      options.clientAddress.chain(raw.socket.remoteAddress, raw.headers['x-forwarded-for']),
-      'x-forwarded-proto',
-      forwardedProto,
-      'x-forwarded-host',
-      seen.host,
-    )
+    const hops = options.clientAddress.chain(raw.socket.remoteAddress, raw.headers['x-forwarded-for'])
+    const ownHeaders =
+      (identity === undefined ? '' : identityLines(identity)) +
+      (assertion === undefined ? '' : `${ASSERTION}: ${assertion}\r\n`) +
+      `x-request-id: ${exchange.requestId}\r\nx-forwarded-for: ${hops}\r\n${seenLines}`
     const started = performance.now()
     streamExchange(
       {
@@ -75,6 +68,7 @@ export async function appRoute(scope: FastifyInstance, options: AppRouteOptions)
         method: exchange.method,
         path: `${basePath}${target.path}${target.query}`,
         headers: forward,
+        ownHeaders,
         request: raw,
         response: reply.raw,
         requestId: exchange.requestId,

@@ -1,13 +1,7 @@
 import { connect as connectPlain, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { Refusal } from '../../core/failure.ts'
-import {
-  type AnswerControl,
-  type Connection,
-  type ConnectionOptions,
-  createConnection,
-  type UpstreamCall,
-} from './connection.ts'
+import { type Connection, type ConnectionOptions, createConnection, type UpstreamCall } from './connection.ts'
 import { requestHead } from './request-head.ts'
 
 export interface UpstreamOptions {
@@ -22,12 +16,25 @@ export interface UpstreamOptions {
   readonly answerMilliseconds: number
 }
 
+/** A call and its connection. */
+export interface Turn {
+  readonly call: UpstreamCall
+  readonly head: string
+  connection: Connection | undefined
+  cancelled: boolean
+}
+
 export interface Upstream {
   /**
    * Sends a request, on a connection of its own for as long as it takes. Nothing is ever repeated.
    * @throws {Error} for a head that cannot be sent as it is.
    */
-  send(call: UpstreamCall): AnswerControl
+  send(call: UpstreamCall): Turn
+  /** These three are without effect once the answer is over. */
+  pause(turn: Turn): void
+  resume(turn: Turn): void
+  /** Nobody wants it any more: its connection ends, and the call hears of nothing. */
+  cancel(turn: Turn): void
   /** Ends all connections; calls under way fail. */
   destroy(): void
 }
@@ -87,8 +94,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     if (turn.cancelled) return
     try {
       if (destroyed) throw new Error('the process ends')
-      const connection = (turn.call.webSocket ? undefined : idle.pop()) ?? add()
-      turn.control = connection.send(turn.head, turn.call)
+      turn.connection = (turn.call.webSocket ? undefined : idle.pop()) ?? add()
+      turn.connection.send(turn.head, turn.call)
     } catch (cause) {
       turn.call.onError(new Refusal({ kind: 'app-unavailable', reason: 'unreachable' }, { cause }))
     }
@@ -101,30 +108,21 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   return {
     // Not before all is heard that has come by now: an idle connection may have ended, or said what nobody asked for.
     send(call) {
-      const turn: Turn = { call, head: requestHead(call, options.origin.host), control: undefined, cancelled: false }
+      const turn: Turn = { call, head: requestHead(call, options.origin.host), connection: undefined, cancelled: false }
       if (turns.push(turn) === 1) setImmediate(beginAll)
-      return {
-        pause: () => turn.control?.pause(),
-        resume: () => turn.control?.resume(),
-        cancel() {
-          turn.cancelled = true
-          turn.control?.cancel()
-        },
-      }
+      return turn
+    },
+    pause: ({ connection, call }) => connection?.pause(call),
+    resume: ({ connection, call }) => connection?.resume(call),
+    cancel(turn) {
+      turn.cancelled = true
+      turn.connection?.cancel(turn.call)
     },
     destroy() {
       destroyed = true
       for (const { connection } of all) connection.destroy()
     },
   }
-}
-
-/** A call on its way to a connection. */
-interface Turn {
-  readonly call: UpstreamCall
-  readonly head: string
-  control: AnswerControl | undefined
-  cancelled: boolean
 }
 
 /** What makes a socket, and the event that says it may be used. */

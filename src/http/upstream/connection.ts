@@ -11,6 +11,8 @@ export interface UpstreamCall {
   readonly path: string
   /** Name, value, name, value. Without a `Host` it gets the upstream's. Framing is the connection's to say. */
   readonly headers: readonly string[]
+  /** Headers behind those: whole lines, whose maker has checked that nothing ends them early. */
+  readonly ownHeaders: string
   readonly body: BodySource | undefined
   /** How long that is; undefined: it goes in chunks. */
   readonly bodyLength: number | undefined
@@ -41,14 +43,6 @@ export interface BodyFlow {
   stop(): void
 }
 
-/** What may be done to an answer under way; without effect once it is over. */
-export interface AnswerControl {
-  pause(): void
-  resume(): void
-  /** Nobody wants it any more: the connection ends, and the call hears of nothing. */
-  cancel(): void
-}
-
 export interface ConnectionOptions {
   /** A socket that connects, and the event that says it has. */
   readonly socket: Socket
@@ -67,7 +61,11 @@ export interface ConnectionOptions {
 /** A connection to the upstream. It carries one request at a time, and never one twice. */
 export interface Connection {
   /** @param head of the request, as Latin-1. */
-  send(head: string, call: UpstreamCall): AnswerControl
+  send(head: string, call: UpstreamCall): void
+  /** These three are without effect where it carries another call by now. */
+  pause(call: UpstreamCall): void
+  resume(call: UpstreamCall): void
+  cancel(call: UpstreamCall): void
   /** What was to happen has not, in the time it had. */
   expire(): void
   destroy(): void
@@ -304,19 +302,17 @@ export function createConnection(options: ConnectionOptions): Connection {
           if (call === next) start(text, next)
         })
       }
-      return {
-        pause() {
-          if (call === next) socket.pause()
-        },
-        resume() {
-          if (call === next) socket.resume()
-        },
-        cancel() {
-          if (call !== next) return
-          leave()
-          end()
-        },
-      }
+    },
+    pause(paused) {
+      if (call === paused) socket.pause()
+    },
+    resume(resumed) {
+      if (call === resumed) socket.resume()
+    },
+    cancel(cancelled) {
+      if (call !== cancelled) return
+      leave()
+      end()
     },
     expire() {
       if (call === undefined) end()

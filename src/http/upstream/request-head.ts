@@ -21,7 +21,7 @@ export function isLastRequest({ method, body, webSocket }: UpstreamCall): boolea
  * @throws {Error} where a part of it would not stay within its bounds, or its length is not that of the body.
  */
 export function requestHead(call: UpstreamCall, ownHost: string): string {
-  const { method, path, headers, body, bodyLength } = call
+  const { method, path, headers, ownHeaders, body, bodyLength } = call
   if (!isToken(method) || !TARGET.test(path)) throw new Error('the request line cannot be sent')
   let host = ownHost
   let hasLength = false
@@ -42,7 +42,7 @@ export function requestHead(call: UpstreamCall, ownHost: string): string {
   }
   if (body !== undefined && bodyLength === undefined) fields += 'Transfer-Encoding: chunked\r\n'
   else if (body === undefined && !hasLength && METHODS_WITH_BODY.has(method)) fields += 'Content-Length: 0\r\n'
-  return `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${connectionOf(call)}${fields}\r\n`
+  return `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${connectionOf(call)}${fields}${ownHeaders}\r\n`
 }
 
 function connectionOf(call: UpstreamCall): string {

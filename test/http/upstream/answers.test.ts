@@ -35,7 +35,13 @@ async function readSome(pieces: Pieces, method: string): Promise<{ outcome: Outc
     onGone() {},
   })
   wire.emit('connect')
-  const { outcome } = ask(call => connection.send(requestHead(call, 'app'), call), { method })
+  const { outcome } = ask(
+    call => {
+      connection.send(requestHead(call, 'app'), call)
+      return { pause: () => connection.pause(call), resume: () => connection.resume(call), cancel() {} }
+    },
+    { method },
+  )
   let over = false
   void outcome.then(() => (over = true))
   let needed = 0

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Refusal } from '../../../src/core/failure.ts'
-import type { AnswerControl, UpstreamCall } from '../../../src/http/upstream/connection.ts'
+import type { UpstreamCall } from '../../../src/http/upstream/connection.ts'
 
 /** What became of a call. */
 export interface Outcome {
@@ -9,6 +9,13 @@ export interface Outcome {
   readonly body: string
   /** Why there is no answer, or not all of it. */
   readonly failed: string | undefined
+}
+
+/** What may be done to an answer under way. */
+export interface AnswerControl {
+  pause(): void
+  resume(): void
+  cancel(): void
 }
 
 export interface Asked {
@@ -41,6 +48,7 @@ export function ask(
     method: 'GET',
     path: '/',
     headers: [],
+    ownHeaders: '',
     body: undefined,
     bodyLength: undefined,
     webSocket: false,

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createUpstream, type Upstream } from '../../../src/http/upstream/client.ts'
-import type { AnswerControl, BodySink, BodySource } from '../../../src/http/upstream/connection.ts'
-import { ask, type Asked, type Asking } from './calls.ts'
+import type { BodySink, BodySource, UpstreamCall } from '../../../src/http/upstream/connection.ts'
+import { type AnswerControl, ask, type Asked, type Asking } from './calls.ts'
 
 interface App {
   readonly upstream: Upstream
@@ -17,6 +17,17 @@ interface App {
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 /** Long enough for what is not to happen. */
 const LONG = 100
+
+const sendTo =
+  (upstream: Upstream) =>
+  (call: UpstreamCall): AnswerControl => {
+    const turn = upstream.send(call)
+    return {
+      pause: () => upstream.pause(turn),
+      resume: () => upstream.resume(turn),
+      cancel: () => upstream.cancel(turn),
+    }
+  }
 
 /** An app that says what the test says, each time that something comes. */
 async function startApp(says: (text: string, socket: Socket) => string, answerMilliseconds = 400): Promise<App> {
@@ -44,7 +55,7 @@ async function startApp(says: (text: string, socket: Socket) => string, answerMi
     server.close()
     for (const socket of sockets) socket.destroy()
   })
-  return { upstream, sockets, heard, ask: (...asking) => ask(call => upstream.send(call), ...asking) }
+  return { upstream, sockets, heard, ask: (...asking) => ask(sendTo(upstream), ...asking) }
 }
 
 const pause = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds))
@@ -264,7 +275,7 @@ describe('a request', () => {
       connectMilliseconds: 400,
       answerMilliseconds: 400,
     })
-    expect(await ask(call => upstream.send(call)).outcome).toMatchObject({ status: 0, failed: 'unreachable' })
+    expect(await ask(sendTo(upstream)).outcome).toMatchObject({ status: 0, failed: 'unreachable' })
   })
 })
 
