@@ -6,12 +6,14 @@ import { BARE, BARE_DOWNLOAD, type Contestant, type Field, HOT_BEARER, openField
 import { installMissing } from '../test/support/debian.ts'
 import { applyLoad, type Load } from './load.ts'
 
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 12)
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 24)
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 1)
 /** Parts of names, between commas: for whoever is after one figure. */
 const ONLY = (process.env['BENCH_ONLY'] ?? '').split(',')
 /** Until the compiler has nothing more to do; a second measurement straight after a short one is a third cheaper. */
 const WARM_UP_SECONDS = 10
+/** For what was warm once and has rested. */
+const WARM_AGAIN_SECONDS = 3
 /** A load that a replica is to carry without anybody noticing it. */
 const CALM_RATE = 1000
 const CALM_SECONDS = 10
@@ -79,7 +81,8 @@ async function compare(measurements: ReadonlyMap<string, Measurement>, name: str
   const baseName = name.includes('download') ? BARE_DOWNLOAD : BARE
   const [base, contestant] = [measurements.get(baseName), measurements.get(name)]
   if (base === undefined || contestant === undefined || base === contestant) return
-  for (const { load } of [base, contestant]) await applyLoad(directory, load, WARM_UP_SECONDS)
+  await applyLoad(directory, base.load, base.stretches.length === 0 ? WARM_UP_SECONDS : WARM_AGAIN_SECONDS)
+  await applyLoad(directory, contestant.load, WARM_UP_SECONDS)
   let before = await measure(base)
   for (let round = 0; round < ROUNDS; round++) {
     const own = await measure(contestant)
